@@ -74,9 +74,13 @@ func removeAbandoned(parent string) {
 	}
 }
 
-// parentFolder is the temporary folder, unless the server could not use it:
-// too long for a socket, or closed to the account that the server runs as.
+// parentFolder is a folder in memory where there is one with room, because
+// creating a database writes 300 files; else the temporary folder, unless the
+// server could not use it: too long for a socket, or closed to its account.
 func parentFolder(account *account) string {
+	if memoryHasRoom() {
+		return memoryFolder
+	}
 	parent := os.TempDir()
 	if len(parent) > longestParent || (account != nil && !openToAll(parent)) {
 		return "/tmp"

@@ -83,6 +83,11 @@ func (s *Server) NewDatabase(template string) (databaseURL string, err error) {
 		}
 	}
 	sql := "CREATE DATABASE " + quote(name) + " TEMPLATE " + quote(source)
+	if s.version() >= 15 {
+		// Older servers copy files anyway. The newer ones' own choice writes the
+		// template to the log page by page, which takes twice as long.
+		sql += " STRATEGY FILE_COPY"
+	}
 	if err := s.admin(sql); err != nil {
 		return "", fmt.Errorf("creating a database from %s: %w", source, err)
 	}
@@ -160,6 +165,13 @@ func databaseName(database string) (string, error) {
 }
 
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// version is the server's major version, from the file in which initdb notes it.
+func (s *Server) version() int {
+	noted, _ := os.ReadFile(filepath.Join(s.dataFolder(), "PG_VERSION"))
+	number, _ := strconv.Atoi(strings.TrimSpace(string(noted)))
+	return number
+}
 
 // dataFolder is where the cluster's files are.
 func (s *Server) dataFolder() string { return filepath.Join(s.folder, "data") }

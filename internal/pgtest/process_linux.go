@@ -21,3 +21,16 @@ func processAttributes(account *account) *syscall.SysProcAttr {
 func tryLock(file *os.File) error {
 	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 }
+
+// memoryFolder is a file system in memory on every Linux.
+const memoryFolder = "/dev/shm"
+
+// memoryHasRoom reports whether memoryFolder has 2 GiB to spare: a cluster and
+// some 200 small databases. Containers often have 64 MiB.
+func memoryHasRoom() bool {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(memoryFolder, &fs); err != nil {
+		return false
+	}
+	return fs.Bavail*uint64(fs.Bsize) >= 2<<30
+}

@@ -19,3 +19,7 @@ func tryLock(file *os.File) error {
 	}
 	return errors.ErrUnsupported
 }
+
+const memoryFolder = ""
+
+func memoryHasRoom() bool { return false }
