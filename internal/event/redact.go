@@ -94,7 +94,9 @@ func (v *Version) keepsTopLevel(key string) bool {
 
 // redactContent returns what redaction leaves of a canonical content.
 func redactContent(v *Version, eventType string, content []byte) []byte {
-	if eventType == TypeCreate && v.Redaction >= RedactionV11 {
+	// A content that is no object makes the event invalid; it is left as it is so
+	// that redaction does not hide the fault.
+	if content[0] != '{' || eventType == TypeCreate && v.Redaction >= RedactionV11 {
 		return content
 	}
 	keys := v.keptContent(eventType)
@@ -104,7 +106,7 @@ func redactContent(v *Version, eventType string, content []byte) []byte {
 	}
 	members, err := cj.AppendMembers(nil, content)
 	if err != nil {
-		return []byte("{}") // not an object: nothing of it is kept
+		return []byte("{}")
 	}
 	kept := members[:0]
 	for _, m := range members {
