@@ -1,0 +1,191 @@
+// Package app builds the server: every package in the order of its rank, in one
+// function that is read from top to bottom; it starts, drains and stops them.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/narthex-matrix/narthex/internal/accounts"
+	"github.com/narthex-matrix/narthex/internal/bus"
+	"github.com/narthex-matrix/narthex/internal/config"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/event"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/jobs"
+	"github.com/narthex-matrix/narthex/internal/oauth"
+	"github.com/narthex-matrix/narthex/internal/secret"
+	"github.com/narthex-matrix/narthex/internal/signing"
+)
+
+// Seams are the edges to the outside world: main fills them from the
+// configuration, tests with what they need.
+type Seams struct {
+	Now func() time.Time
+	Log *slog.Logger
+	// Observe, if set, is told of every answer.
+	Observe func(httpapi.Answer)
+	// Unsynced leaves out the fsync of commits; for tests only.
+	Unsynced bool
+}
+
+// App is a server that has been built.
+type App struct {
+	DB       *db.DB
+	Config   config.Config
+	Accounts *accounts.Service
+	OAuth    *oauth.Service
+	// Passwords hashes passwords at the cost that the configuration means.
+	Passwords *secret.Passwords
+
+	server  *httpapi.Server
+	runner  *jobs.Runner
+	bus     *bus.Local
+	closers []func()
+}
+
+// Open opens the database, brings it up to date, and builds everything on it.
+func Open(ctx context.Context, cfg config.Config, seams Seams) (_ *App, err error) {
+	a := &App{Config: cfg}
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
+	wake, err := a.openBus(ctx, cfg, seams)
+	if err != nil {
+		return nil, err
+	}
+	a.DB, err = db.Open(ctx, db.Options{Database: DatabaseName(cfg), Now: seams.Now, Wake: wake, Log: seams.Log, Unsynced: seams.Unsynced})
+	if err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, func() {
+		if err := a.DB.Close(); err != nil {
+			seams.Log.Error("closing the database", "err", err)
+		}
+	})
+	if _, err := a.DB.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	signer, err := signing.Load(ctx, a.DB, serverName(cfg))
+	if err != nil {
+		return nil, fmt.Errorf("the signing key: %w", err)
+	}
+	a.build(cfg, seams, signer)
+	return a, a.runner.Start(ctx)
+}
+
+// build wires the packages in the order of their ranks.
+func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
+	cost := secret.Strong
+	if cfg.Dev {
+		cost = secret.Cheap
+	}
+	a.Passwords = secret.NewPasswords(cost, cfg.Login.Password.MaxConcurrentHashes)
+
+	a.Accounts = accounts.New(accounts.Deps{DB: a.DB, Config: cfg, Passwords: a.Passwords})
+	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Passwords: a.Passwords})
+
+	routes := slices.Concat(
+		a.Accounts.Routes(),
+		a.OAuth.Routes(),
+	)
+	a.runner = jobs.NewRunner(a.DB, seams.Log, slices.Concat(
+		a.Accounts.Jobs(),
+		a.OAuth.Jobs(),
+	))
+	a.server = &httpapi.Server{
+		Now: seams.Now, Log: seams.Log, Observe: seams.Observe,
+		Authenticate:   a.OAuth.Authenticate,
+		Forms:          errcode.Forms{MSC3848: errcode.Mode(cfg.MSC3848Mode()), Approval: errcode.Mode(cfg.ApprovalErrcode())},
+		Limits:         limits(cfg),
+		TrustedProxies: proxies(cfg),
+	}
+	a.server.Handle(routes)
+}
+
+func (a *App) openBus(ctx context.Context, cfg config.Config, seams Seams) (wake func([]string), err error) {
+	name := DatabaseName(cfg)
+	if !strings.HasPrefix(name, "postgres") {
+		a.bus = bus.NewLocal()
+		return a.bus.Wake, nil
+	}
+	p, err := bus.NewPostgres(ctx, name, seams.Log)
+	if err != nil {
+		return nil, err
+	}
+	a.bus = p.Local
+	a.closers = append(a.closers, p.Close)
+	return p.Wake, nil
+}
+
+// DatabaseName is the file or URL of the database that the configuration means.
+func DatabaseName(cfg config.Config) string {
+	if cfg.Database != "" {
+		return cfg.Database
+	}
+	return filepath.Join(cfg.Data, "narthex.db")
+}
+
+// ServeHTTP answers a request.
+func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.server.ServeHTTP(w, r) }
+
+// Routes lists every endpoint.
+func (a *App) Routes() []httpapi.Route { return a.server.Routes() }
+
+// Forms are the wire forms of the proposals' codes.
+func (a *App) Forms() errcode.Forms { return a.server.Forms }
+
+// RunJobs works what is due, once. Tests call it; a server runs [App.Run].
+func (a *App) RunJobs(ctx context.Context) error {
+	_, err := a.runner.RunDue(ctx)
+	return err
+}
+
+// Run works jobs until the context ends.
+func (a *App) Run(ctx context.Context) { a.runner.Run(ctx, a.bus) }
+
+// Close stops what Open started, the last first.
+func (a *App) Close() {
+	for _, f := range slices.Backward(a.closers) {
+		f()
+	}
+	a.closers = nil
+}
+
+func limits(cfg config.Config) *httpapi.Limiter {
+	if !cfg.RateLimits.Enabled || cfg.Dev {
+		return nil
+	}
+	budget := func(b config.Rate) httpapi.Budget { return httpapi.Budget{PerSecond: b.PerSecond, Burst: b.Burst} }
+	return httpapi.NewLimiter(map[httpapi.Class]httpapi.Budget{
+		httpapi.Cheap:        budget(cfg.RateLimits.Cheap),
+		httpapi.Sending:      budget(cfg.RateLimits.Sending),
+		httpapi.Login:        budget(cfg.RateLimits.Login),
+		httpapi.Registration: budget(cfg.RateLimits.Registration),
+		httpapi.Validation:   budget(cfg.RateLimits.Validation),
+		httpapi.Expensive:    budget(cfg.RateLimits.Expensive),
+	})
+}
+
+func proxies(cfg config.Config) []netip.Prefix {
+	var out []netip.Prefix
+	for _, text := range cfg.TrustedProxies {
+		if p, err := netip.ParsePrefix(text); err == nil { // Check has refused the others
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func serverName(cfg config.Config) id.ServerName { return id.ServerName(cfg.ServerName) }

@@ -1,0 +1,110 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+const (
+	uniqueViolation      = "23505"
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+	maxTries             = 8
+)
+
+// defaultConns is how many connections one process takes, unless the URL says
+// pool_max_conns. A waiting long poll holds none.
+const defaultConns = 16
+
+// oldestPostgres is the oldest major version that the tests run on, times 10,000.
+const oldestPostgres = 150_000
+
+func (d *DB) openPostgres(ctx context.Context, o Options) error {
+	cfg, err := pgxpool.ParseConfig(o.Database)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
+		cfg.ConnConfig.RuntimeParams["application_name"] = "narthex"
+	}
+	if o.Unsynced {
+		cfg.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
+	}
+	// A statement that takes longer than this is a fault; waiting for a lock is not.
+	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "60000"
+	cfg.ConnConfig.StatementCacheCapacity = 1024
+	if !strings.Contains(o.Database, "pool_max_conns") {
+		cfg.MaxConns = defaultConns
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	d.pool, d.pgx = stdlib.OpenDBFromPool(pool), pool
+	var version int
+	if err := d.pool.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
+		return errors.Join(fmt.Errorf("database: %w", err), d.Close())
+	}
+	if version < oldestPostgres {
+		return errors.Join(fmt.Errorf("PostgreSQL 15 or newer is needed, this is %d", version/10_000), d.Close())
+	}
+	return nil
+}
+
+func (d *DB) readPostgres(ctx context.Context, f func(*Tx) error) error {
+	return d.tryPostgres(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, f)
+}
+
+func (d *DB) writePostgres(ctx context.Context, f func(*Tx) error) error {
+	for try := 1; ; try++ {
+		err := d.tryPostgres(ctx, nil, f)
+		var e *pgconn.PgError
+		if errors.As(err, &e) && (e.Code == serializationFailure || e.Code == deadlockDetected) && try < maxTries {
+			continue
+		}
+		return err
+	}
+}
+
+func (d *DB) tryPostgres(ctx context.Context, o *sql.TxOptions, f func(*Tx) error) (err error) {
+	pg, err := d.pool.BeginTx(ctx, o)
+	if err != nil {
+		return err
+	}
+	tx := &Tx{Now: d.now(), ctx: ctx, d: d, pg: pg, write: o == nil}
+	committed := false
+	defer func() {
+		if !committed { // also when f panics
+			_ = pg.Rollback() // the first error says what is wrong
+		}
+	}()
+	if err := f(tx); err != nil {
+		return err
+	}
+	if err := pg.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	committed = true
+	for _, after := range tx.after {
+		after()
+	}
+	if len(tx.woken) > 0 {
+		d.wake(tx.woken)
+	}
+	return nil
+}
+
+func isDuplicate(err error) bool {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code == uniqueViolation
+	}
+	return isSQLiteDuplicate(err)
+}

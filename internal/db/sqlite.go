@@ -1,0 +1,268 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// oldestSQLite has the mend for the WAL-reset fault, which could lose committed
+// writes.
+const oldestSQLite = 3_051_003
+
+// conn is one SQLite connection with its prepared statements.
+type conn struct {
+	*sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func (c *conn) prepare(ctx context.Context, statement string) (*sql.Stmt, error) {
+	if st := c.stmts[statement]; st != nil {
+		return st, nil
+	}
+	st, err := c.PrepareContext(ctx, statement)
+	if err != nil {
+		return nil, err
+	}
+	c.stmts[statement] = st
+	return st, nil
+}
+
+func (c *conn) run(ctx context.Context, statement string) error {
+	st, err := c.prepare(ctx, statement)
+	if err != nil {
+		return err
+	}
+	_, err = st.ExecContext(ctx)
+	return err
+}
+
+// write is one closure on its way through the writer.
+type write struct {
+	ctx   context.Context
+	f     func(*Tx) error
+	tx    *Tx
+	err   error
+	panic any
+	done  chan struct{}
+}
+
+const maxBatch = 128
+
+func (d *DB) openSQLite(ctx context.Context, o Options) (err error) {
+	if dir := filepath.Dir(o.Database); dir != "" {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("the folder of the database: %w", err)
+		}
+	}
+	sync := "FULL"
+	if o.Unsynced {
+		sync = "OFF"
+	}
+	q := url.Values{"_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + sync + ")", "foreign_keys(ON)",
+		"cache_size(-16000)", "temp_store(MEMORY)", "journal_size_limit(67108864)",
+	}}
+	d.pool, err = sql.Open("sqlite", "file:"+(&url.URL{Path: o.Database}).EscapedPath()+"?"+q.Encode())
+	if err != nil {
+		return err
+	}
+	readers := max(4, 2*runtime.NumCPU())
+	d.pool.SetMaxOpenConns(readers + 1)
+	d.pool.SetMaxIdleConns(readers + 1)
+	if err := d.checkSQLite(ctx); err != nil {
+		return errors.Join(err, d.pool.Close())
+	}
+	writer, err := d.newConn(ctx)
+	if err != nil {
+		return errors.Join(err, d.pool.Close())
+	}
+	// The other readers are opened when they are first needed: nil stands for one.
+	d.readers = make(chan *conn, readers)
+	for range readers {
+		d.readers <- nil
+	}
+	d.writes = make(chan *write, 1024)
+	d.closed, d.stopped = make(chan struct{}), make(chan struct{})
+	go d.writer(writer)
+	return nil
+}
+
+func (d *DB) checkSQLite(ctx context.Context) error {
+	var version string
+	if err := d.pool.QueryRowContext(ctx, `SELECT sqlite_version()`).Scan(&version); err != nil {
+		return err
+	}
+	var major, minor, patch int
+	if _, err := fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &patch); err != nil {
+		return fmt.Errorf("SQLite version %q: %w", version, err)
+	}
+	if major*1_000_000+minor*1000+patch < oldestSQLite {
+		return fmt.Errorf("SQLite %s can lose committed writes; 3.51.3 or newer is needed", version)
+	}
+	return nil
+}
+
+func (d *DB) newConn(ctx context.Context) (*conn, error) {
+	// The connection outlives the request that happened to open it.
+	c, err := d.pool.Conn(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Conn: c, stmts: map[string]*sql.Stmt{}}, nil
+}
+
+func (d *DB) readSQLite(ctx context.Context, f func(*Tx) error) (err error) {
+	var c *conn
+	select {
+	case c = <-d.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { d.readers <- c }()
+	// A statement runs to its end: cancelling one would cost a goroutine each.
+	ctx = context.WithoutCancel(ctx)
+	if c == nil {
+		if c, err = d.newConn(ctx); err != nil {
+			return err
+		}
+		if err := c.run(ctx, `PRAGMA query_only = ON`); err != nil {
+			return err
+		}
+	}
+	if err := c.run(ctx, `BEGIN`); err != nil {
+		return err
+	}
+	defer func() {
+		if end := c.run(ctx, `COMMIT`); err == nil {
+			err = end
+		}
+	}()
+	return f(&Tx{Now: d.now(), ctx: ctx, d: d, lite: c})
+}
+
+func (d *DB) writeSQLite(ctx context.Context, f func(*Tx) error) error {
+	w := &write{ctx: context.WithoutCancel(ctx), f: f, done: make(chan struct{})}
+	select {
+	case d.writes <- w:
+	case <-d.closed:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-w.done:
+	case <-d.stopped:
+		select {
+		case <-w.done: // it was among the last
+		default:
+			return ErrClosed
+		}
+	}
+	if w.panic != nil {
+		panic(w.panic) // in the goroutine that asked, where the request's guard is
+	}
+	if w.err == nil {
+		for _, f := range w.tx.after {
+			f()
+		}
+	}
+	return w.err
+}
+
+// writer takes what has queued, runs each closure in its own savepoint, commits
+// once, and then answers all.
+func (d *DB) writer(c *conn) {
+	defer close(d.stopped)
+	for {
+		var first *write
+		select {
+		case first = <-d.writes:
+		case <-d.closed:
+			select {
+			case first = <-d.writes:
+			default:
+				return
+			}
+		}
+		d.batch(c, first)
+	}
+}
+
+func (d *DB) batch(c *conn, first *write) {
+	ctx := context.WithoutCancel(first.ctx)
+	batch := []*write{first}
+	err := c.run(ctx, `BEGIN IMMEDIATE`)
+	if err == nil {
+		d.runInSavepoint(c, first)
+	fill:
+		for len(batch) < maxBatch {
+			select {
+			case w := <-d.writes:
+				batch = append(batch, w)
+				d.runInSavepoint(c, w)
+			default:
+				break fill
+			}
+		}
+		if err = c.run(ctx, `COMMIT`); err != nil {
+			if back := c.run(ctx, `ROLLBACK`); back != nil {
+				d.log.Error("rollback failed", "err", back)
+			}
+		}
+	}
+	var keys []string
+	for _, w := range batch {
+		if err != nil && w.err == nil {
+			w.err = fmt.Errorf("commit: %w", err)
+		}
+		if w.err == nil && w.panic == nil {
+			keys = append(keys, w.tx.woken...)
+		}
+	}
+	if len(keys) > 0 {
+		d.wake(keys)
+	}
+	for _, w := range batch {
+		close(w.done)
+	}
+}
+
+// runInSavepoint runs one closure. Its failure undoes what it did and nothing else.
+func (d *DB) runInSavepoint(c *conn, w *write) {
+	w.tx = &Tx{Now: d.now(), ctx: w.ctx, d: d, lite: c, write: true}
+	if w.err = c.run(w.ctx, `SAVEPOINT w`); w.err != nil {
+		return
+	}
+	func() {
+		defer func() { w.panic = recover() }()
+		w.err = w.f(w.tx)
+	}()
+	if w.err != nil || w.panic != nil {
+		if err := c.run(w.ctx, `ROLLBACK TO w`); err != nil {
+			d.log.Error("rollback to savepoint failed", "err", err)
+		}
+	}
+	if err := c.run(w.ctx, `RELEASE w`); err != nil && w.err == nil {
+		w.err = err
+	}
+}
+
+func isSQLiteDuplicate(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+}
+
+// Checkpoint moves what is in SQLite's write-ahead log into the file itself.
+func (d *DB) Checkpoint(ctx context.Context) error {
+	_, err := d.pool.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	return err
+}

@@ -1,0 +1,237 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Tx is a transaction. It is used by one goroutine and not after its closure has
+// returned.
+type Tx struct {
+	// Now is the time of the transaction; every row written carries it.
+	Now time.Time
+
+	ctx    context.Context
+	d      *DB
+	lite   *conn   // SQLite
+	pg     *sql.Tx // PostgreSQL
+	write  bool
+	woken  []string
+	after  []func()
+	locked map[string]bool
+}
+
+// Row is what a scan function reads from.
+type Row interface {
+	Scan(dest ...any) error
+}
+
+// Context is the transaction's context, for calls that need one.
+func (tx *Tx) Context() context.Context { return tx.ctx }
+
+// Exec runs a statement and gives the number of rows that it changed.
+// A violated unique constraint is ErrDuplicate; on PostgreSQL the transaction is
+// then over, so prefer ON CONFLICT where the conflict is expected.
+func (tx *Tx) Exec(statement string, args ...any) (int64, error) {
+	if err := check(args); err != nil {
+		return 0, err
+	}
+	var res sql.Result
+	var err error
+	if tx.pg != nil {
+		res, err = tx.pg.ExecContext(tx.ctx, statement, args...)
+	} else {
+		var st *sql.Stmt
+		if st, err = tx.lite.prepare(tx.ctx, statement); err == nil {
+			res, err = st.ExecContext(tx.ctx, args...)
+		}
+	}
+	if err != nil {
+		return 0, wrap(err, statement)
+	}
+	return res.RowsAffected()
+}
+
+func (tx *Tx) query(statement string, args []any) (*sql.Rows, error) {
+	if err := check(args); err != nil {
+		return nil, err
+	}
+	if tx.pg != nil {
+		return tx.pg.QueryContext(tx.ctx, statement, args...) //nolint:sqlclosecheck // closed by each
+	}
+	st, err := tx.lite.prepare(tx.ctx, statement)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(tx.ctx, args...)
+}
+
+// Each calls f for each row of a query, and stops at the first error.
+func Each(tx *Tx, f func(Row) error, statement string, args ...any) error {
+	rows, err := tx.query(statement, args)
+	if err != nil {
+		return wrap(err, statement)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			return err
+		}
+	}
+	return wrap(rows.Err(), statement)
+}
+
+// All gives every row of a query.
+func All[T any](tx *Tx, scan func(Row) (T, error), statement string, args ...any) ([]T, error) {
+	var out []T
+	err := Each(tx, func(r Row) error {
+		v, err := scan(r)
+		out = append(out, v)
+		return err
+	}, statement, args...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// One gives the first row of a query, or ErrNoRow.
+func One[T any](tx *Tx, scan func(Row) (T, error), statement string, args ...any) (T, error) {
+	var out T
+	rows, err := tx.query(statement, args)
+	if err != nil {
+		return out, wrap(err, statement)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return out, wrap(err, statement)
+		}
+		return out, ErrNoRow
+	}
+	return scan(rows)
+}
+
+// Value gives the only column of the first row, or ErrNoRow.
+func Value[T any](tx *Tx, statement string, args ...any) (T, error) {
+	return One(tx, Scalar[T], statement, args...)
+}
+
+// Scalar scans a row of one column.
+func Scalar[T any](r Row) (v T, err error) {
+	err = r.Scan(&v)
+	return v, err
+}
+
+// Next takes the next position of the stream: one counter for everything that a
+// reader can wait for. Take it as late as possible: on PostgreSQL other writers
+// wait for it until this transaction ends.
+func (tx *Tx) Next() (int64, error) { return tx.NextN(1) }
+
+// NextN takes n positions in a row and gives the first.
+func (tx *Tx) NextN(n int) (int64, error) {
+	last, err := Value[int64](tx, `UPDATE stream SET pos = pos + $1 RETURNING pos`, n)
+	return last - int64(n) + 1, err
+}
+
+// Position is the highest position that the transaction's snapshot can see.
+func (tx *Tx) Position() (int64, error) {
+	return Value[int64](tx, `SELECT pos FROM stream`)
+}
+
+// Lock holds (kind, key) until the transaction ends: one writer over all
+// processes. On SQLite there is one writer anyway.
+func (tx *Tx) Lock(kind, key string) error {
+	if tx.pg == nil {
+		return nil
+	}
+	name := kind + " " + key
+	if tx.locked[name] {
+		return nil
+	}
+	if _, err := tx.Exec(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, name); err != nil {
+		return err
+	}
+	if tx.locked == nil {
+		tx.locked = map[string]bool{}
+	}
+	tx.locked[name] = true
+	return nil
+}
+
+// Wake wakes those who wait for key, after the commit.
+func (tx *Tx) Wake(key string) { tx.woken = append(tx.woken, key) }
+
+// AfterCommit runs f after the commit, in the goroutine that called Write. It is
+// for caches that must be correct when they are empty, and for nothing else: if
+// the process dies before, f never runs.
+func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
+
+// check refuses what one of the engines could not store.
+func check(args []any) error {
+	for _, a := range args {
+		if s, ok := a.(string); ok && strings.IndexByte(s, 0) >= 0 {
+			return ErrNUL
+		}
+	}
+	return nil
+}
+
+// List is the arguments of an IN (…) clause.
+type List struct{ args []any }
+
+// In makes a list for an IN (…) clause. The list must not be empty, and should
+// have at most 500 items: take [Chunks] for more.
+func In[T any](items []T) List {
+	l := List{args: make([]any, len(items))}
+	for i, v := range items {
+		l.args[i] = v
+	}
+	return l
+}
+
+// Marks gives "$n,$n+1,…" starting at n. The number of marks is rounded up to a
+// power of two, the last argument repeated, so that few texts are prepared.
+func (l List) Marks(n int) string {
+	var b strings.Builder
+	for i := range l.size() {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n + i))
+	}
+	return b.String()
+}
+
+// Args gives the arguments for Marks, after those in before.
+func (l List) Args(before ...any) []any {
+	out := append(before, l.args...)
+	for i := len(l.args); i < l.size(); i++ {
+		out = append(out, l.args[len(l.args)-1])
+	}
+	return out
+}
+
+func (l List) size() int {
+	n := 1
+	for n < len(l.args) {
+		n *= 2
+	}
+	return n
+}
+
+// Chunks calls f with at most 512 items at a time.
+func Chunks[T any](items []T, f func([]T) error) error {
+	for len(items) > 0 {
+		n := min(512, len(items))
+		if err := f(items[:n]); err != nil {
+			return err
+		}
+		items = items[n:]
+	}
+	return nil
+}

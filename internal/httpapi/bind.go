@@ -1,0 +1,302 @@
+package httpapi
+
+import (
+	"encoding"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/narthex-matrix/narthex/internal/canonicaljson"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/id"
+)
+
+// plan is how a request type is filled: worked out once for each route.
+type plan struct {
+	fields   []param
+	hasBody  bool // some field comes from the body
+	whole    int  // the index of the body:"*" field, or -1
+	required []param
+}
+
+type param struct {
+	name     string
+	in       string // "path" or "query"
+	index    int
+	required bool
+	text     bool // has UnmarshalText
+}
+
+var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+
+func planFor(t reflect.Type, method string) *plan {
+	p := &plan{whole: -1}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if !f.IsExported() {
+			continue
+		}
+		where := ""
+		for _, in := range []string{"path", "query"} {
+			if tag, ok := f.Tag.Lookup(in); ok {
+				name, options, _ := strings.Cut(tag, ",")
+				p.fields = append(p.fields, param{name: name, in: in, index: i, required: options == "required",
+					text: reflect.PointerTo(f.Type).Implements(textUnmarshaler)})
+				where = in
+			}
+		}
+		switch tag := f.Tag.Get("json"); {
+		case f.Tag.Get("body") == "*":
+			p.whole, p.hasBody, where = i, true, "body"
+		case where == "" && tag != "" && tag != "-":
+			name, _, _ := strings.Cut(tag, ",")
+			if f.Tag.Get("required") == "true" {
+				p.required = append(p.required, param{name: name, index: i})
+			}
+			p.hasBody, where = true, "body"
+		}
+		if where == "" {
+			panic("httpapi: " + t.String() + "." + f.Name + " has no path, query, json or body tag") // an init-time table
+		}
+	}
+	if method == http.MethodGet {
+		p.hasBody = false
+	}
+	return p
+}
+
+// codes gives what binding can answer.
+func (p *plan) codes() []*errcode.Code {
+	var out []*errcode.Code
+	if len(p.fields) > 0 {
+		out = append(out, errcode.InvalidParam)
+	}
+	required := len(p.required) > 0
+	for _, f := range p.fields {
+		required = required || f.required
+	}
+	if p.hasBody {
+		out = append(out, errcode.NotJSON, errcode.BadJSON, errcode.TooLarge)
+		if p.whole < 0 && len(p.fields) == 0 {
+			out = append(out, errcode.InvalidParam)
+		}
+	}
+	if required {
+		out = append(out, errcode.MissingParam)
+	}
+	return out
+}
+
+// bind fills a request. The body comes first and the path and query after it, so
+// that no member of a body can stand in for a parameter of the path.
+func (p *plan) bind(r *http.Request, limit int64, v reflect.Value) error {
+	if p.hasBody {
+		if err := p.bindBody(r, limit, v); err != nil {
+			return err
+		}
+	}
+	var query url.Values
+	for _, f := range p.fields {
+		field := v.Field(f.index)
+		field.SetZero()
+		if f.in == "path" {
+			if err := setField(f, field, []string{r.PathValue(f.name)}); err != nil {
+				return err
+			}
+			continue
+		}
+		if query == nil {
+			var err error
+			if query, err = parseQuery(r.URL.RawQuery); err != nil {
+				return err
+			}
+		}
+		values := query[f.name]
+		if len(values) == 0 {
+			if f.required {
+				return errcode.MissingParam.New("The query parameter %q is missing.", f.name).With("param", f.name)
+			}
+			continue
+		}
+		if err := setField(f, field, values); err != nil {
+			return err
+		}
+	}
+	for _, f := range p.required {
+		if v.Field(f.index).IsZero() {
+			return errcode.MissingParam.New("%q is missing.", f.name).With("param", f.name)
+		}
+	}
+	return nil
+}
+
+const maxQueryParams = 1000
+
+func parseQuery(raw string) (url.Values, error) {
+	if raw == "" {
+		return url.Values{}, nil
+	}
+	if strings.Count(raw, "&") >= maxQueryParams {
+		return nil, errcode.InvalidParam.New("The query has more than %d parameters.", maxQueryParams)
+	}
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, errcode.InvalidParam.Wrap(err, "The query string is malformed.")
+	}
+	return values, nil
+}
+
+func setField(f param, field reflect.Value, values []string) error {
+	for _, s := range values {
+		if !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0 {
+			return invalid(f.name, "it must be UTF-8 without NUL characters")
+		}
+	}
+	if field.Kind() == reflect.Slice && !f.text {
+		field.Set(reflect.ValueOf(values).Convert(field.Type()))
+		return nil
+	}
+	s := values[0]
+	if len(values) > 1 {
+		return invalid(f.name, "it may be given only once")
+	}
+	if field.Kind() == reflect.Pointer {
+		field.Set(reflect.New(field.Type().Elem()))
+		field = field.Elem()
+	}
+	if f.text || field.Addr().Type().Implements(textUnmarshaler) {
+		if err := field.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {
+			return invalid(f.name, reason(err))
+		}
+		return nil
+	}
+	switch field.Kind() {
+	case reflect.String:
+		field.SetString(s)
+	case reflect.Int, reflect.Int64:
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return invalid(f.name, "it must be a whole number")
+		}
+		field.SetInt(n)
+	case reflect.Bool:
+		if s != "true" && s != "false" {
+			return invalid(f.name, `it must be "true" or "false"`)
+		}
+		field.SetBool(s == "true")
+	default:
+		panic("httpapi: parameter " + f.name + " has a type that cannot be set") // an init-time table
+	}
+	return nil
+}
+
+func invalid(name, reason string) error {
+	return errcode.InvalidParam.New("The parameter %q is not valid: %s.", name, strings.TrimSuffix(reason, ".")).With("param", name)
+}
+
+func (p *plan) bindBody(r *http.Request, limit int64, v reflect.Value) error {
+	body, err := readBody(r, limit)
+	if err != nil {
+		return err
+	}
+	if len(body) == 0 {
+		// Many clients send nothing where every member is optional.
+		body = []byte("{}")
+	}
+	if err := canonicaljson.Strict(body, canonicaljson.Limits{}); err != nil {
+		var shape *canonicaljson.ShapeError
+		if errors.As(err, &shape) {
+			return errcode.BadJSON.New("%s", shape.Error())
+		}
+		return errcode.NotJSON.New("%s", err.Error())
+	}
+	if first := firstByte(body); first != '{' {
+		return errcode.BadJSON.New("The body must be a JSON object.")
+	}
+	if p.whole >= 0 {
+		v.Field(p.whole).SetBytes(body)
+		return nil
+	}
+	err = json.Unmarshal(body, v.Addr().Interface(), jsontext.AllowDuplicateNames(true))
+	return bodyError(err)
+}
+
+// bodyError names the member that could not be read, in words without Go types.
+func bodyError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var fault *json.SemanticError
+	if !errors.As(err, &fault) {
+		return errcode.NotJSON.Wrap(err, "The body is not valid JSON.")
+	}
+	name := strings.ReplaceAll(strings.TrimPrefix(string(fault.JSONPointer), "/"), "/", ".")
+	var own *id.Error
+	if errors.As(err, &own) {
+		return invalid(name, reason(own))
+	}
+	want := "of another type"
+	if t := fault.GoType; t != nil {
+		want = inWords(t)
+	}
+	return errcode.BadJSON.New("%q must be %s.", name, want).With("param", name)
+}
+
+func inWords(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64, reflect.Uint64:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	case reflect.Pointer:
+		return inWords(t.Elem())
+	}
+	return "of another type"
+}
+
+// reason is the text of a parse error, which names neither the value nor a type.
+func reason(err error) string { return err.Error() }
+
+func readBody(r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
+	var over *http.MaxBytesError
+	if errors.As(err, &over) {
+		return nil, tooLarge(limit)
+	}
+	if err != nil {
+		return nil, errcode.NotJSON.Wrap(err, "The body ended before it was complete.")
+	}
+	return body, nil
+}
+
+func tooLarge(limit int64) error {
+	return errcode.TooLarge.New("The body is larger than the %d bytes allowed here.", limit)
+}
+
+func firstByte(b []byte) byte {
+	for _, c := range b {
+		if c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+			return c
+		}
+	}
+	return 0
+}

@@ -1,0 +1,66 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/narthex-matrix/narthex/internal/errcode"
+)
+
+// marshal writes lists and maps that are nil as [] and {}, as clients expect.
+func marshal(v any) ([]byte, error) { return json.Marshal(v) }
+
+func (s *Server) write(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may have gone
+}
+
+// refuse answers a request that reached no route.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	s.writeError(w, r, nil, s.newCall(r), err)
+}
+
+// writeError is the only writer of errors. What is not a row of the catalogue is
+// logged once, in full, and answered without details.
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, route *Route, call *Call, err error) {
+	e := errcode.From(classify(err), call.RequestID)
+	if e.Code == errcode.Unknown && !errors.Is(err, context.Canceled) {
+		call.Log.Error("request failed", "op", call.Op, "user", call.UserID, "err", err)
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(errcode.RetrySeconds(e.RetryAfter), 10))
+		w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
+	}
+	s.write(w, e.Code.Status, errorBody(s.Forms.Members(e)))
+	s.observe(route, call, e.Code.Status, e.Code)
+}
+
+// errorBody writes the members in their order.
+func errorBody(members []errcode.Member) []byte {
+	body := []byte{'{'}
+	for i, m := range members {
+		name, err := json.Marshal(m.Name)
+		if err != nil {
+			continue // a member's name is a constant of the code
+		}
+		value, err := json.Marshal(m.Value)
+		if err != nil {
+			continue // likewise its type
+		}
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(append(append(body, name...), ':'), value...)
+	}
+	return append(body, '}')
+}
+
+func stack() []byte { return debug.Stack() }

@@ -1,0 +1,306 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/secret"
+)
+
+// Identity is who a request comes from.
+type Identity struct {
+	UserID    id.UserID
+	DeviceID  id.DeviceID
+	TokenID   int64 // the row of the access token
+	Guest     bool
+	Admin     bool
+	Suspended bool
+}
+
+// Call is one request on its way through a handler.
+type Call struct {
+	Identity // zero where the route needs no token and none was sent
+
+	Now       time.Time
+	Log       *slog.Logger
+	RequestID string
+	Op        string
+	Addr      netip.Addr
+	UserAgent string
+
+	maxBody int64
+	status  int
+}
+
+// SetStatus makes the answer of success another than 200.
+func (c *Call) SetStatus(status int) { c.status = status }
+
+// Server answers requests. Its fields are set before the first one.
+type Server struct {
+	// Now is the clock behind Call.Now.
+	Now func() time.Time
+	Log *slog.Logger
+	// Authenticate says whose token it is, or fails with a code of the catalogue.
+	Authenticate func(ctx context.Context, token string, call *Call) (Identity, error)
+	// Forms are the wire forms of the proposals' codes.
+	Forms errcode.Forms
+	// Limits has the budget of each class; nil switches rate limits off.
+	Limits *Limiter
+	// TrustedProxies may say in X-Forwarded-For whom they speak for.
+	TrustedProxies []netip.Prefix
+	// Observe, if set, is told of each answer: metrics, and the tests' records.
+	Observe func(Answer)
+
+	mux    *http.ServeMux
+	routes []Route
+}
+
+// Answer is one answered request. Route is nil where none matched; Code is nil on
+// success.
+type Answer struct {
+	Route  *Route
+	Status int
+	Code   *errcode.Code
+	Took   time.Duration
+}
+
+// Handle registers routes. Paths must not clash.
+func (s *Server) Handle(routes []Route) {
+	s.mux = http.NewServeMux()
+	s.routes = routes
+	methods := map[string]map[string]*Route{}
+	for i := range routes {
+		r := &routes[i]
+		for _, path := range r.Paths() {
+			if methods[path] == nil {
+				table := map[string]*Route{}
+				methods[path] = table
+				s.mux.HandleFunc(path, func(w http.ResponseWriter, req *http.Request) { s.choose(w, req, table) })
+			}
+			if methods[path][r.Method] != nil {
+				panic("httpapi: two routes for " + r.Method + " " + path) // an init-time table
+			}
+			methods[path][r.Method] = r
+		}
+	}
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
+		s.refuse(w, req, errcode.Unrecognized.New("This server has no such endpoint."))
+	})
+}
+
+// Routes lists the routes in the order in which they were registered.
+func (s *Server) Routes() []Route { return slices.Clone(s.routes) }
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	cors(w.Header())
+	switch {
+	case r.Method == http.MethodOptions:
+		s.write(w, http.StatusOK, []byte("{}"))
+	case r.Method == http.MethodConnect || !clean(r.URL.EscapedPath()):
+		// The multiplexer would answer these by a redirect, and a body that is sent
+		// again would reach another resource.
+		s.refuse(w, r, errcode.Unrecognized.New("This server has no such endpoint. A path may not have empty, . or .. segments; encode them."))
+	default:
+		s.mux.ServeHTTP(w, r)
+	}
+}
+
+func cors(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
+	h.Set("Access-Control-Allow-Headers", "X-Requested-With, Content-Type, Authorization")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+// clean reports whether a path has no segment that the multiplexer would clean
+// away. One trailing slash is left to the routes.
+func clean(path string) bool {
+	if !strings.HasPrefix(path, "/") {
+		return false
+	}
+	if strings.Contains(path, "//") || strings.Contains(path, "/./") || strings.Contains(path, "/../") {
+		return false
+	}
+	return !strings.HasSuffix(path, "/.") && !strings.HasSuffix(path, "/..")
+}
+
+// choose finds the route for the method.
+func (s *Server) choose(w http.ResponseWriter, r *http.Request, table map[string]*Route) {
+	route := table[r.Method]
+	if route == nil {
+		allow := make([]string, 0, len(table))
+		for m := range table {
+			allow = append(allow, m)
+		}
+		slices.Sort(allow)
+		w.Header().Set("Allow", strings.Join(append(allow, http.MethodOptions), ", "))
+		s.refuse(w, r, errcode.WrongMethod.New("This endpoint has no %s. It has %s.", methodName(r.Method), strings.Join(allow, ", ")))
+		return
+	}
+	s.serve(w, r, route)
+}
+
+// methodName repeats a method only if it is an ordinary one.
+func methodName(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return m
+	}
+	return "such method"
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, route *Route) {
+	call := s.newCall(r)
+	call.Op, call.maxBody = route.Op, route.MaxBody
+	answer, err := s.run(r, route, call)
+	if err != nil {
+		s.writeError(w, r, route, call, err)
+		return
+	}
+	body, err := marshal(answer)
+	if err != nil {
+		s.writeError(w, r, route, call, fmt.Errorf("answer of %s: %w", route.Op, err))
+		return
+	}
+	s.write(w, call.status, body)
+	s.observe(route, call, call.status, nil)
+}
+
+func (s *Server) newCall(r *http.Request) *Call {
+	requestID := secret.String(9)
+	return &Call{
+		Now: s.Now(), RequestID: requestID, status: http.StatusOK,
+		Log:  s.Log.With("request", requestID),
+		Addr: s.clientAddr(r), UserAgent: r.UserAgent(),
+	}
+}
+
+// run checks in the order: address limit where there is no token, token, limits of
+// the user, parameters; then it calls the handler.
+func (s *Server) run(r *http.Request, route *Route, call *Call) (answer any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, stack())
+		}
+	}()
+	if route.Auth == Anyone {
+		if err := s.Limits.allow(route.Class, call); err != nil {
+			return nil, err
+		}
+		return route.handle(r.Context(), call, r)
+	}
+	if err := s.authenticate(r, route, call); err != nil {
+		return nil, err
+	}
+	if err := s.Limits.allow(route.Class, call); err != nil {
+		return nil, err
+	}
+	return route.handle(r.Context(), call, r)
+}
+
+func (s *Server) authenticate(r *http.Request, route *Route, call *Call) error {
+	token, err := accessToken(r)
+	if err != nil {
+		return err
+	}
+	if token == "" {
+		if route.Auth == Optional {
+			return nil
+		}
+		return errcode.MissingToken.New("This needs an access token. Sign in first.")
+	}
+	if call.Identity, err = s.Authenticate(r.Context(), token, call); err != nil {
+		return err
+	}
+	switch {
+	case call.Guest && !route.ForGuests:
+		return errcode.GuestAccessForbidden.New("Guests may not do this. Make an account to go on.")
+	case call.Suspended && !route.ForSuspended:
+		return errcode.UserSuspended.New("Your account is suspended: you can read and leave rooms, and nothing else. Ask the administrator of this server.")
+	case route.Auth == Admin && !call.Admin:
+		return errcode.Forbidden.New("Only an administrator of this server may do this.")
+	}
+	return nil
+}
+
+// accessToken takes the token from the header, or from the query where older
+// clients put it; never from both.
+func accessToken(r *http.Request) (string, error) {
+	headers := r.Header.Values("Authorization")
+	var query []string
+	if strings.Contains(r.URL.RawQuery, "access_token=") {
+		query = r.URL.Query()["access_token"]
+	}
+	if len(headers) == 0 && len(query) == 0 {
+		return "", nil
+	}
+	if len(headers)+len(query) > 1 {
+		return "", unusable("Send exactly one access token.")
+	}
+	if len(query) == 1 {
+		return query[0], nil
+	}
+	scheme, token, _ := strings.Cut(headers[0], " ")
+	token = strings.TrimLeft(token, " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " ,") {
+		return "", unusable("The Authorization header must be \"Bearer\", a space and the access token.")
+	}
+	return token, nil
+}
+
+func unusable(text string) error {
+	return errcode.UnknownToken.New("%s", text).With("soft_logout", false)
+}
+
+// clientAddr is the address of the client: the connection's, unless that is a
+// trusted proxy, which then names the one it speaks for.
+func (s *Server) clientAddr(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr := peer.Addr().Unmap()
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && s.trusts(addr); i-- {
+		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		addr = next.Unmap()
+	}
+	return addr
+}
+
+func (s *Server) trusts(addr netip.Addr) bool {
+	return slices.ContainsFunc(s.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+func (s *Server) observe(route *Route, call *Call, status int, code *errcode.Code) {
+	if s.Observe != nil {
+		s.Observe(Answer{Route: route, Status: status, Code: code, Took: s.Now().Sub(call.Now)})
+	}
+}
+
+// classify turns the errors of plumbing into codes.
+func classify(err error) error {
+	switch {
+	case errors.Is(err, db.ErrNUL):
+		return errcode.InvalidParam.Wrap(err, "A text in the request contains a NUL character, which cannot be stored.")
+	case errors.Is(err, db.ErrClosed):
+		e := errcode.Overloaded.Wrap(err, "The server is shutting down. Try again in a moment.")
+		e.RetryAfter = time.Second
+		return e
+	}
+	return err
+}
