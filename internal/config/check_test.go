@@ -1,0 +1,109 @@
+package config
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestCheckAccepts(t *testing.T) {
+	same(t, Default().Check(), "")
+	for name, change := range map[string]func(*Config){
+		"names": func(c *Config) { c.ServerName = "Matrix-1.example.org:8448"; c.WellKnown.Server = "192.0.2.1" },
+		"IPv6":  func(c *Config) { c.ServerName = "[2001:db8::1]:8448" },
+		"URLs": func(c *Config) {
+			c.PublicURL = "https://example.org/matrix/"
+			c.Support.Page = "http://example.org/?a=b#c"
+		},
+		"listen":   func(c *Config) { c.Listen = []string{":8008", "0.0.0.0:0", "0.0.0.0:0", "[::]:80", "host.example:80"} },
+		"dev":      func(c *Config) { c.Dev = true; c.Listen = []string{"localhost:1", "[::1]:1", "127.9.9.9:1"} },
+		"postgres": func(c *Config) { c.Database = "postgres:///db?host=/run/x&dbname=db&password=p" },
+		"sqlite":   func(c *Config) { c.Database = "/var/lib/narthex/host.db" },
+		"proxies":  func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8", "::1/128"} },
+		"support": func(c *Config) {
+			c.Support.AdminContactEmail = "a@b.example"
+			c.Support.AdminContactMatrixID = "@a:b.example:1"
+		},
+		"terms":   func(c *Config) { c.Registration.Terms.URL = "https://example.org/terms" },
+		"version": func(c *Config) { c.Rooms.DefaultVersion = "1" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := Default()
+			change(&c)
+			same(t, c.Check(), "")
+		})
+	}
+}
+
+func TestCheckRefuses(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*Config)
+		want   string
+	}{
+		{"no server name", func(c *Config) { c.ServerName = "" }, `server_name: "" is empty; write a host name such as example.org`},
+		{"a URL as server name", func(c *Config) { c.ServerName = "https://a.example" }, `server_name: "https://a.example" has a scheme; write the host name alone, such as example.org`},
+		{"a path in the server name", func(c *Config) { c.ServerName = "a.example/" }, `server_name: "a.example/" has a path; write the host name alone, such as example.org`},
+		{"an underscore in the server name", func(c *Config) { c.ServerName = "a_b" }, `server_name: "a_b" is not a host name; use letters, digits, dots and hyphens, or an address (IPv6 in brackets)`},
+		{"IPv6 without brackets", func(c *Config) { c.ServerName = "2001:db8::1" }, `server_name: "2001:db8::1" is not a host name; use letters, digits, dots and hyphens, or an address (IPv6 in brackets)`},
+		{"IPv4 in brackets", func(c *Config) { c.ServerName = "[192.0.2.1]" }, `server_name: "[192.0.2.1]" is not a host name; use letters, digits, dots and hyphens, or an address (IPv6 in brackets)`},
+		{"a port alone", func(c *Config) { c.ServerName = ":80" }, `server_name: ":80" is not a host name; use letters, digits, dots and hyphens, or an address (IPv6 in brackets)`},
+		{"a port too large", func(c *Config) { c.ServerName = "a:65536" }, `server_name: "a:65536" has a port that is not a number from 1 to 65535`},
+		{"an empty port", func(c *Config) { c.WellKnown.Server = "a:" }, `well_known.server: "a:" has a port that is not a number from 1 to 65535`},
+		{"a long server name", func(c *Config) { c.ServerName = strings.Repeat("a", 231) }, `server_name: "` + strings.Repeat("a", 231) + `" is longer than 230 characters`},
+		{"no data", func(c *Config) { c.Data = "" }, `data: name a folder for what the server keeps`},
+
+		{"a public URL without a scheme", func(c *Config) { c.PublicURL = "a.example" }, `public_url: "a.example" is not a web address such as https://example.org`},
+		{"a public URL of another scheme", func(c *Config) { c.PublicURL = "ftp://a.example" }, `public_url: "ftp://a.example" is not a web address such as https://example.org`},
+		{"a public URL without a host", func(c *Config) { c.PublicURL = "https://:80" }, `public_url: "https://:80" is not a web address such as https://example.org`},
+		{"a public URL with a query", func(c *Config) { c.PublicURL = "https://a.example/?" }, `public_url: "https://a.example/?" has a query; end it before the ?`},
+		{"a base URL with a fragment", func(c *Config) { c.WellKnown.ClientBaseURL = "https://a.example/#" }, `well_known.client_base_url: "https://a.example/#" has a fragment; end it before the #`},
+		{"a password in a URL", func(c *Config) { c.PublicURL = "https://a:hunter2@a.example" }, `public_url: leave the user name and password out of the address`},
+		{"terms that are no URL", func(c *Config) { c.Registration.Terms.URL = "terms.html" }, `registration.terms.url: "terms.html" is not a web address such as https://example.org`},
+		{"terms without a name and version", func(c *Config) { c.Registration.Terms = Terms{URL: "https://a.example"} },
+			"registration.terms.name: the terms need a name that people see\nregistration.terms.version: the terms need a version, such as 1.0"},
+
+		{"no listener", func(c *Config) { c.Listen = nil }, `listen: give at least one address, such as 127.0.0.1:8008`},
+		{"a listener without a port", func(c *Config) { c.Listen = []string{"127.0.0.1"} }, `listen: "127.0.0.1" is not an address such as 127.0.0.1:8008 or [::1]:8008`},
+		{"a listener with a named port", func(c *Config) { c.Listen = []string{"127.0.0.1:http"} }, `listen: "127.0.0.1:http" has a port that is not a number from 0 to 65535`},
+		{"a listener with an odd host", func(c *Config) { c.Listen = []string{"a b:1"} }, `listen: "a b:1" has a host that is neither an IP address nor a host name`},
+		{"a listener twice", func(c *Config) { c.Listen = []string{":1", ":1"} }, `listen: ":1" is listed twice`},
+		{"metrics on a listener", func(c *Config) { c.Metrics.Listen = "127.0.0.1:8008" }, `metrics.listen: "127.0.0.1:8008" is listed twice`},
+		{"--dev for everywhere", func(c *Config) { c.Dev = true; c.Listen = []string{":8008"} }, `listen: ":8008" can be reached from other machines, which --dev does not allow; use 127.0.0.1`},
+		{"--dev for a network", func(c *Config) { c.Dev = true; c.Metrics.Listen = "192.0.2.1:1" }, `metrics.listen: "192.0.2.1:1" can be reached from other machines, which --dev does not allow; use 127.0.0.1`},
+		{"--dev for a name", func(c *Config) { c.Dev = true; c.Listen = []string{"localhost.example:1"} }, `listen: "localhost.example:1" can be reached from other machines, which --dev does not allow; use 127.0.0.1`},
+		{"a proxy without a mask", func(c *Config) { c.TrustedProxies = []string{"192.0.2.7"} }, `trusted_proxies: "192.0.2.7" is not a network such as 10.0.0.0/8 or, for one address, 192.0.2.7/32`},
+
+		{"another database", func(c *Config) { c.Database = "mysql://u:hunter2@h/d" }, `database: a URL has to begin with postgres://; for SQLite give the path of a file alone`},
+		{"a database URL that is none", func(c *Config) { c.Database = "postgres://u:hun%ter2@h/d" }, `database: the URL cannot be read; write special characters in its password as %XX`},
+		{"a list of settings as database", func(c *Config) { c.Database = "host=h password=hunter2" }, `database: give PostgreSQL as a URL, such as postgres://user@host/name`},
+
+		{"an unknown level", func(c *Config) { c.Log.Level = "loud" }, `log.level: expected one of debug, info, warn, error, got "loud"`},
+		{"an unknown room version", func(c *Config) { c.Rooms.DefaultVersion = "13" }, `rooms.default_version: expected one of 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, got "13"`},
+		{"an empty room version", func(c *Config) { c.Rooms.DefaultVersion = "" }, `rooms.default_version: expected one of 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, got ""`},
+		{"a token that is never valid", func(c *Config) { c.Login.AccessTokenLifetime = 0 }, `login.access_token_lifetime: 0 is out of range; it has to be from 1s to 87600h`},
+		{"a login token for days", func(c *Config) { c.Login.LoginTokenLifetime = 25 * hour }, `login.login_token_lifetime: 25h is out of range; it has to be from 1s to 24h`},
+		{"no hashing", func(c *Config) { c.Login.Password.MaxConcurrentHashes = 0 }, `login.password.max_concurrent_hashes: 0 is out of range; it has to be from 1 to 1024`},
+		{"passwords of any length", func(c *Config) { c.Login.Password.MinLength = 0 }, `login.password.min_length: 0 is out of range; it has to be from 1 to 512`},
+		{"approval in the past", func(c *Config) { c.Approval.PendingTTL = -hour }, `approval.pending_ttl: -1h is in the past; write 0 for never`},
+		{"no connections", func(c *Config) { c.Limits.MaxConnections = 0 }, `limits.max_connections: 0 is out of range; it has to be from 1 to 1000000`},
+		{"no requests", func(c *Config) { c.RateLimits.Login.PerSecond = 0 }, `rate_limits.login.per_second: 0 is out of range; it has to be above 0 and at most 1000000`},
+		{"not a number", func(c *Config) { c.RateLimits.Cheap.PerSecond = math.NaN() }, `rate_limits.cheap.per_second: NaN is out of range; it has to be above 0 and at most 1000000`},
+		{"no burst", func(c *Config) { c.RateLimits.Expensive.Burst = -1 }, `rate_limits.expensive.burst: -1 is out of range; it has to be from 1 to 1000000`},
+
+		{"a mail address with a name", func(c *Config) { c.Support.AdminContactEmail = "A <a@b.example>" }, `support.admin_contact_email: "A <a@b.example>" is not a mail address such as admin@example.org`},
+		{"a user without a server", func(c *Config) { c.Support.AdminContactMatrixID = "@a" }, `support.admin_contact_matrix_id: "@a" is not a Matrix user such as @admin:example.org`},
+		{"a user without a name", func(c *Config) { c.Support.AdminContactMatrixID = "@:a" }, `support.admin_contact_matrix_id: "@:a" is not a Matrix user such as @admin:example.org`},
+
+		{"all findings at once", func(c *Config) { c.ServerName = ""; c.Listen = nil; c.Proposals = "" },
+			`proposals: expected one of unstable, stable, got ""` + "\n" +
+				`server_name: "" is empty; write a host name such as example.org` + "\n" +
+				`listen: give at least one address, such as 127.0.0.1:8008`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := Default()
+			test.change(&c)
+			same(t, c.Check(), test.want)
+		})
+	}
+}

@@ -1,0 +1,86 @@
+package config
+
+// docs says what each key does, for the default file and the reference. It may
+// use backquoted code, and each text is one paragraph of whole sentences.
+var docs = map[string]string{
+	"server_name": "The name of the server, the part after the colon in user and room names. " +
+		"It is a host name, with a port only if other servers reach it there. " +
+		"It cannot be changed once the first account exists.",
+	"public_url": "Where clients and browsers reach the server, such as `https://matrix.example.org`. " +
+		"Empty means the first address of `listen`, over plain HTTP.",
+	"listen": "The addresses to accept requests on, each as host:port. " +
+		"Without a host the server accepts requests from everywhere; put a proxy with TLS before it then.",
+	"data": "The folder for all that the server keeps: the database unless it is elsewhere, media and keys. " +
+		"It is created if it does not exist.",
+	"database": "The path of an SQLite file, or the URL of a PostgreSQL database, such as " +
+		"`postgres://narthex:password@localhost/narthex`. Empty means `narthex.db` in the folder `data`.",
+	"trusted_proxies": "The networks, such as `10.0.0.0/8`, whose `X-Forwarded-For` header is believed. " +
+		"Name only your own proxies here: whoever is named can claim any address.",
+
+	"log.level":  "The least important messages that are logged.",
+	"log.format": "Whether a line of the log is made for people (`text`) or for programs (`json`).",
+
+	"metrics.listen": "An address, as host:port, that serves `/metrics`, `/healthz` and `/readyz` and nothing else. " +
+		"Empty means none. Keep it away from the public.",
+
+	"registration.enabled": "Whether anybody may create an account.",
+	"registration.shared_secret": "A secret that lets scripts create accounts, administrators included, without a token, " +
+		"by Synapse's shared-secret registration. Empty switches that off.",
+	"registration.require_token": "Whether creating an account takes a registration token from an administrator.",
+	"registration.allow_guests":  "Whether guests may use the server without an account.",
+	"registration.terms.url": "The address of the terms that a new user has to accept. " +
+		"Empty means that there are none.",
+	"registration.terms.name":    "What the terms are called.",
+	"registration.terms.version": "The version of the terms.",
+
+	"login.access_token_lifetime": "How long an access token is valid for a client that asked for a refresh token. " +
+		"Tokens of other clients are valid until they sign out.",
+	"login.login_token_lifetime": "How long a login token, which signs in one client with the help of another, is valid.",
+	"login.password.max_concurrent_hashes": "How many passwords are checked at the same time. " +
+		"Each takes a processor core for a moment, and 19 MiB of memory; further ones wait.",
+	"login.password.min_length": "The least number of characters of a new password.",
+
+	"approval.enabled": "Whether an administrator can hold accounts back until they are approved (MSC3866).",
+	"approval.required_for_new_accounts": "Whether a new account has to be approved before its first sign-in. " +
+		"It has no effect unless `approval.enabled` is true.",
+	"approval.errcode": "How the error for an account that awaits approval is spelled: as in the proposal (`unstable`, " +
+		"what Synapse sends), as in the specification to come (`stable`), or as in the proposal's first version (`seed`). " +
+		"Empty means as `proposals` says.",
+	"approval.pending_ttl": "After what time an account that nobody approved is denied. 0 means never.",
+
+	"proposals": "How errors are spelled that are proposed but not yet part of the specification: with the proposal's " +
+		"own prefix (`unstable`), or as the proposal wants them in the end (`stable`).",
+	"msc3848.mode": "How errors say more exactly why something in a room is forbidden (MSC3848): with the proposal's own " +
+		"prefix (`unstable`), as the proposal wants them in the end (`stable`), or not at all (`off`). " +
+		"Empty means as `proposals` says.",
+
+	"rate_limits.enabled":                 "Whether requests are limited at all. Switch this off for tests only.",
+	"rate_limits.cheap.per_second":        "Requests a second that one device, or one address without an account, may make for plain reading.",
+	"rate_limits.cheap.burst":             "How many of these may come at once.",
+	"rate_limits.sending.per_second":      "Requests a second that one device may make to send or change something.",
+	"rate_limits.sending.burst":           "How many of these may come at once.",
+	"rate_limits.login.per_second":        "Attempts a second to sign in from one address.",
+	"rate_limits.login.burst":             "How many of these may come at once.",
+	"rate_limits.registration.per_second": "Attempts a second to create an account from one address.",
+	"rate_limits.registration.burst":      "How many of these may come at once.",
+	"rate_limits.validation.per_second":   "Requests a second that make the server send a code or a link to somebody.",
+	"rate_limits.validation.burst":        "How many of these may come at once.",
+	"rate_limits.expensive.per_second":    "Requests a second for what takes the server long, such as a search.",
+	"rate_limits.expensive.burst":         "How many of these may come at once.",
+
+	"limits.max_connections": "How many network connections the server keeps open. Further ones wait until one closes.",
+
+	"rooms.default_version":  "The version of a new room whose creator asks for none.",
+	"rooms.public_directory": "Whether everybody may publish a room in the room directory, or administrators alone.",
+
+	"presence.enabled": "Whether users see who else is online.",
+
+	"well_known.client_base_url": "The address that `/.well-known/matrix/client` gives to clients. " +
+		"Empty means `public_url`.",
+	"well_known.server": "The host, with a port if it is not 8448, that `/.well-known/matrix/server` gives to other servers. " +
+		"Empty means that there is no such answer.",
+
+	"support.admin_contact_email":     "The mail address of whoever runs the server, for `/.well-known/matrix/support`.",
+	"support.admin_contact_matrix_id": "The Matrix user, such as `@admin:example.org`, to ask for help.",
+	"support.page":                    "A page with help for the users of this server.",
+}
