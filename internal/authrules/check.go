@@ -13,7 +13,7 @@ type check struct {
 	state  StateFunc
 	create *event.Event
 	levels Levels
-	rule   numbers
+	rule   *numbers
 }
 
 // Check applies the authorization rules of the event's room version to the event

@@ -43,10 +43,24 @@ type numbers struct {
 	eventsOld, eventsNew, usersOld, usersNew string
 }
 
-// numbersOf returns the numbers of a room version. Three things move them: version
+var numbersByVersion = numberTable()
+
+func numberTable() map[string]*numbers {
+	table := map[string]*numbers{}
+	for _, v := range event.Versions() {
+		n := makeNumbers(&v)
+		table[v.ID] = &n
+	}
+	return table
+}
+
+// numbersOf returns the numbers of a room version.
+func numbersOf(v *event.Version) *numbers { return numbersByVersion[v.ID] }
+
+// makeNumbers lists the numbers of a room version. Three things move them: version
 // 6 loses the rule for aliases, version 8 gains one within membership, and version
 // 12 gains one before the auth events.
-func numbersOf(v *event.Version) numbers {
+func makeNumbers(v *event.Version) numbers {
 	switch {
 	case v.RoomIDIsCreateEvent:
 		n := numbers{
