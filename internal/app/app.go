@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/narthex-matrix/narthex/internal/accountdata"
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/bus"
 	"github.com/narthex-matrix/narthex/internal/config"
@@ -50,12 +52,15 @@ type App struct {
 	server  *httpapi.Server
 	runner  *jobs.Runner
 	bus     *bus.Local
+	log     *slog.Logger
 	closers []func()
+
+	stopping atomic.Bool
 }
 
 // Open opens the database, brings it up to date, and builds everything on it.
 func Open(ctx context.Context, cfg config.Config, seams Seams) (_ *App, err error) {
-	a := &App{Config: cfg}
+	a := &App{Config: cfg, log: seams.Log}
 	defer func() {
 		if err != nil {
 			a.Close()
@@ -94,14 +99,17 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	a.Passwords = secret.NewPasswords(cost, cfg.Login.Password.MaxConcurrentHashes)
 
 	a.Accounts = accounts.New(accounts.Deps{DB: a.DB, Config: cfg, Passwords: a.Passwords})
+	accountData := accountdata.New(accountdata.Deps{DB: a.DB})
 	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Passwords: a.Passwords})
 
 	routes := slices.Concat(
 		a.Accounts.Routes(),
+		accountData.Routes(),
 		a.OAuth.Routes(),
 	)
 	a.runner = jobs.NewRunner(a.DB, seams.Log, slices.Concat(
 		a.Accounts.Jobs(),
+		accountData.Jobs(),
 		a.OAuth.Jobs(),
 	))
 	a.server = &httpapi.Server{

@@ -96,6 +96,10 @@ var (
 		Meaning: "The body is JSON, but not of the right shape: a wrong type, a member twice, nested too deeply.",
 		Client:  "Correct the member that the text names.",
 		Source:  "Client-server API, Common error codes"})
+	ServerManaged = row(Code{Key: "ServerManaged", Name: "M_BAD_JSON", Status: 405,
+		Meaning: "The server writes account data of this type itself (m.fully_read, m.push_rules).",
+		Client:  "Use the endpoints for read markers and push rules.",
+		Source:  "Client-server API, Client Config"})
 	MissingParam = row(Code{Key: "MissingParam", Name: "M_MISSING_PARAM", Status: 400,
 		Meaning: "A required parameter is missing.",
 		Client:  "Send the parameter that the text names.",

@@ -1,0 +1,33 @@
+package accountdata
+
+import (
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/jobs"
+)
+
+// Deps are what the service stands on.
+type Deps struct {
+	DB *db.DB
+}
+
+// Service answers the endpoints of account data, tags and filters.
+type Service struct {
+	db *db.DB
+}
+
+// New makes the service.
+func New(d Deps) *Service { return &Service{db: d.DB} }
+
+// Jobs are the workers of the package.
+func (s *Service) Jobs() []jobs.Worker { return nil }
+
+// own refuses a path that names somebody else than the requester.
+func own(call *httpapi.Call, userID id.UserID) error {
+	if call.UserID != userID {
+		return errcode.Forbidden.New("Account data, tags and filters belong to the user who made them. Use your own user ID in the path.")
+	}
+	return nil
+}
