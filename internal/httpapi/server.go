@@ -37,6 +37,9 @@ type Call struct {
 	Op        string
 	Addr      netip.Addr
 	UserAgent string
+	// Stopping is closed when the server is about to stop. A handler that waits
+	// (long poll) then answers at once with what it has; other work goes on.
+	Stopping <-chan struct{}
 
 	maxBody int64
 	status  int
@@ -61,8 +64,9 @@ type Server struct {
 	// Observe, if set, is told of each answer: metrics, and the tests' records.
 	Observe func(Answer)
 
-	mux    *http.ServeMux
-	routes []Route
+	mux      *http.ServeMux
+	routes   []Route
+	stopping chan struct{}
 }
 
 // Answer is one answered request. Route is nil where none matched; Code is nil on
@@ -78,6 +82,7 @@ type Answer struct {
 func (s *Server) Handle(routes []Route) {
 	s.mux = http.NewServeMux()
 	s.routes = routes
+	s.stopping = make(chan struct{})
 	methods := map[string]map[string]*Route{}
 	for i := range routes {
 		r := &routes[i]
@@ -97,6 +102,9 @@ func (s *Server) Handle(routes []Route) {
 		s.refuse(w, req, errcode.Unrecognized.New("This server has no such endpoint."))
 	})
 }
+
+// Stop ends the waiting of long polls, present and future. It is called once.
+func (s *Server) Stop() { close(s.stopping) }
 
 // Routes lists the routes in the order in which they were registered.
 func (s *Server) Routes() []Route { return slices.Clone(s.routes) }
@@ -182,7 +190,7 @@ func (s *Server) newCall(r *http.Request) *Call {
 	return &Call{
 		Now: s.Now(), RequestID: requestID, status: http.StatusOK,
 		Log:  s.Log.With("request", requestID),
-		Addr: s.clientAddr(r), UserAgent: r.UserAgent(),
+		Addr: s.clientAddr(r), UserAgent: r.UserAgent(), Stopping: s.stopping,
 	}
 }
 

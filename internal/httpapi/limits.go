@@ -1,0 +1,99 @@
+package httpapi
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/narthex-matrix/narthex/internal/errcode"
+)
+
+// The times after which a connection is given up. There is none for a whole
+// answer, because a long poll may wait: each write has its own instead.
+const (
+	headTimeout  = 10 * time.Second
+	idleTimeout  = 2 * time.Minute
+	bodyTimeout  = time.Minute
+	writeTimeout = 30 * time.Second
+	// slowestRead is how many bytes a second a client must take.
+	slowestRead = 16 << 10
+)
+
+type connKey struct{}
+
+// HTTPServer gives the server for listeners that a [Gate] guards. It speaks
+// HTTP/1.1: HTTP/2 and TLS are for the proxy before it.
+func (s *Server) HTTPServer() *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:           http.HandlerFunc(s.guard),
+		Protocols:         &protocols,
+		ReadHeaderTimeout: headTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHead - 4096, // net/http adds 4096
+		// What it logs is the misfortune of single connections.
+		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, c)
+		},
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if own, ok := c.(*conn); ok && state == http.StateIdle {
+				own.expectHead()
+			}
+		},
+	}
+}
+
+// guard refuses ambiguous requests and gives each its deadlines.
+func (s *Server) guard(w http.ResponseWriter, r *http.Request) {
+	c, ok := r.Context().Value(connKey{}).(*conn)
+	if ok && c.twoLengths(len(r.TransferEncoding) > 0, r.RequestURI) {
+		w.Header().Set("Connection", "close")
+		cors(w.Header())
+		s.refuse(w, r, errcode.NotJSON.New("The request must say its length once: by Content-Length or by Transfer-Encoding, and not by both."))
+		return
+	}
+	control := http.NewResponseController(w)
+	// An error says that the connection is gone, which reading or writing will show.
+	_ = control.SetWriteDeadline(s.Now().Add(bodyTimeout + writeTimeout)) // for 100 Continue
+	if r.Body != nil && r.Body != http.NoBody {
+		_ = control.SetReadDeadline(s.Now().Add(bodyTimeout))
+		r.Body = &timedBody{ReadCloser: r.Body, control: control}
+	}
+	s.ServeHTTP(&timedWriter{ResponseWriter: w, control: control, now: s.Now}, r)
+}
+
+// timedBody lifts the deadline when the body has been read, since the handler may
+// take longer and net/http goes on reading to notice a client that goes away.
+type timedBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		_ = b.control.SetReadDeadline(time.Time{}) // as in guard
+	}
+	return n, err
+}
+
+// timedWriter gives each write its own deadline, by its length.
+type timedWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	now     func() time.Time
+}
+
+func (w *timedWriter) Write(p []byte) (int, error) {
+	allowed := writeTimeout + time.Duration(len(p)/slowestRead)*time.Second
+	_ = w.control.SetWriteDeadline(w.now().Add(allowed)) // as in guard
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *timedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
