@@ -180,3 +180,29 @@ func TestIgnoredUsers(t *testing.T) {
 		})
 	}
 }
+
+func TestBlocksInvites(t *testing.T) {
+	srv := apitest.New(t)
+	alice := srv.User(t, "alice")
+	for _, c := range []struct {
+		content string
+		want    bool
+	}{
+		{"", false},
+		{`{"default_action":"block"}`, true},
+		{`{"default_action":"allow"}`, false},
+		{`{"default_action":["block"]}`, false},
+		{`{}`, false},
+	} {
+		if c.content != "" {
+			alice.Do(t, "PUT", path(alice, "/account_data/m.invite_permission_config"), c.content).OK(t, nil)
+		}
+		read(t, srv, func(s *accountdata.Service, tx *db.Tx) error {
+			got, err := s.BlocksInvites(tx, alice.UserID, "@bob:example.org")
+			if got != c.want {
+				t.Errorf("%q: got %t, want %t", c.content, got, c.want)
+			}
+			return err
+		})
+	}
+}
