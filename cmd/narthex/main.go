@@ -1,0 +1,78 @@
+// Command narthex is a Matrix homeserver and the tools to run it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// commands is the command line.
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the server."`
+	Routes  routesCommand  `cmd:"" help:"List the endpoints."`
+	Errors  errorsCommand  `cmd:"" help:"Explain the errors that clients can see."`
+	Config  configCommand  `cmd:"" help:"Write a configuration file, or check one."`
+	Migrate migrateCommand `cmd:"" help:"Show the steps of the database's schema, or apply them."`
+	Version versionCommand `cmd:"" help:"Show the version."`
+}
+
+// errFound is the end of a command that has already said what it found.
+var errFound = errors.New("found")
+
+// run is main with its surroundings as arguments. It gives the exit code: 0, 1
+// for a failure, 2 for a command line that cannot be read.
+func run(ctx context.Context, args []string, std streams) int {
+	var c commands
+	exit := -1
+	parser, err := kong.New(&c,
+		kong.Name("narthex"),
+		kong.Description("A Matrix homeserver. To try it: narthex demo. To run it: narthex serve."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Writers(std.out, std.err),
+		kong.Exit(func(code int) { exit = code }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(std),
+	)
+	if err != nil {
+		fmt.Fprintln(std.err, "narthex:", err)
+		return 2
+	}
+	parsed, err := parser.Parse(args)
+	if exit >= 0 { // --help has been shown
+		return exit
+	}
+	if err != nil {
+		parser.FatalIfErrorf(err)
+		return 2
+	}
+	switch err := parsed.Run(); {
+	case err == nil:
+		return 0
+	case errors.Is(err, errFound):
+		return 1
+	default:
+		fmt.Fprintln(std.err, "narthex:", err)
+		return 1
+	}
+}
