@@ -58,6 +58,9 @@ func Build(v *Version, d Draft, signer Signer) (*Event, error) {
 		return nil, err
 	}
 	buffer := f.append(make([]byte, 0, len(e.Content)+1024), e.Content, true)
+	if !utf8.Valid(buffer) {
+		return nil, invalid("a field of it is not valid UTF-8")
+	}
 	hash := sha256.Sum256(buffer)
 	f.hash = cj.EncodeBase64(hash[:])
 
@@ -109,9 +112,6 @@ func fromDraft(v *Version, d Draft) (*Event, error) {
 	}
 	if e.isVersion12Create() {
 		e.RoomID = ""
-	}
-	if !utf8.ValidString(d.Type) || d.StateKey != nil && !utf8.ValidString(*d.StateKey) {
-		return nil, invalid("its type or state key is not valid UTF-8")
 	}
 	return e, nil
 }

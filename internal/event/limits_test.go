@@ -86,10 +86,17 @@ func TestBuildContent(t *testing.T) {
 			}
 		}
 	}
-	draft := messageDraft()
-	draft.Type = "a\xff"
-	if _, err := Build(version(t, "12"), draft, testSigner()); !errors.As(err, new(*ContentError)) {
-		t.Errorf("Build with a type that is not UTF-8: got %v, want a *ContentError", err)
+	bad := "a\xff"
+	for name, spoil := range map[string]func(*Draft){
+		"type": func(d *Draft) { d.Type = bad }, "state key": func(d *Draft) { d.StateKey = &bad },
+		"sender": func(d *Draft) { d.Sender = id.UserID(bad) }, "room ID": func(d *Draft) { d.RoomID = id.RoomID(bad) },
+		"prev event": func(d *Draft) { d.Prev = []id.EventID{id.EventID(bad)} },
+	} {
+		draft := messageDraft()
+		spoil(&draft)
+		if _, err := Build(version(t, "11"), draft, testSigner()); !errors.As(err, new(*ContentError)) {
+			t.Errorf("Build with a %s that is not UTF-8: got %v, want a *ContentError", name, err)
+		}
 	}
 }
 
