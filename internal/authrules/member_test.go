@@ -21,16 +21,17 @@ func TestMembershipForm(t *testing.T) {
 
 func TestJoin(t *testing.T) {
 	const notInvited = "5.2.6 4.2.6 4.2.6 4.3.7 4.3.7 5.3.7"
-	afterCreate := func(joiner id.UserID) func(*room) *event.Event {
+	afterCreate := func(joiner id.UserID, more ...id.EventID) func(*room) *event.Event {
 		return func(r *room) *event.Event {
 			create := r.state(event.TypeCreate, "")
 			r.events = map[Key]*event.Event{{event.TypeCreate, ""}: create}
 			return r.event(joiner, event.TypeMember, str(string(joiner)), `{"membership":"join"}`,
-				func(d *event.Draft) { d.Prev = []id.EventID{create.ID} })
+				func(d *event.Draft) { d.Prev = append([]id.EventID{create.ID}, more...) })
 		}
 	}
 	runCases(t, []testCase{
 		{name: "the creator, first", try: afterCreate(creator), rules: "ok"},
+		{name: "the creator, not only after the create event", try: afterCreate(creator, "$more:s"), rules: notInvited, kind: JoinRule},
 		{name: "another, first", try: afterCreate(user), rules: notInvited, kind: JoinRule},
 		{name: "for another", try: becomes(user, never, "join"), rules: "5.2.2 4.2.2 4.2.2 4.3.2 4.3.2 5.3.2", kind: Ownership},
 		{name: "the banned", try: becomes(banned, banned, "join"), rules: "5.2.3 4.2.3 4.2.3 4.3.3 4.3.3 5.3.3", kind: TargetState},
@@ -57,6 +58,7 @@ func TestRestrictedJoin(t *testing.T) {
 		{name: "restricted, by nobody", setup: restricted, try: becomes(never, never, "join"), rules: "5.2.6 4.2.6 4.2.6 4.3.5.2 4.3.5.2 5.3.5.2", kind: JoinRule},
 		{name: "restricted, by one without power", setup: restricted, try: via(`"@user:s"`), rules: "5.2.6 4.2.6 4.2.6 4.3.5.2 4.3.5.2 5.3.5.2", kind: JoinRule},
 		{name: "restricted, by one who left", setup: restricted, try: via(`"@gone:s"`), rules: "5.2.6 4.2.6 4.2.6 4.3.5.2 4.3.5.2 5.3.5.2", kind: JoinRule},
+		{name: "restricted, by one who had power and left", setup: func(r *room) { restricted(r); r.member(mod, event.Leave) }, try: via(`"@mod:s"`), rules: "5.2.6 4.2.6 4.2.6 4.3.5.2 4.3.5.2 5.3.5.2", kind: JoinRule},
 		{name: "restricted, unsigned", setup: restricted, try: via(`"@other:s2"`), rules: "- - - 4.2.1 4.2.1 5.2.1"},
 		{name: "restricted, not a user", setup: restricted, try: via(`"s"`), rules: "- - - 4.2.1 4.2.1 5.2.1"},
 		{name: "restricted, a number", setup: restricted, try: via(`1`), rules: "- - - 4.2.1 4.2.1 5.2.1"},

@@ -180,6 +180,14 @@ func TestDuplicateAmongManyKeys(t *testing.T) {
 	}
 }
 
+func TestSameKeyInDifferentObjects(t *testing.T) {
+	for _, in := range []string{`{"a":{"b":1},"b":{"a":1}}`, `[{"a":1},{"a":1}]`, `{"a":{"a":{"a":1}}}`, `{"a":[{"b":1},{"b":1}],"b":1}`} {
+		if err := Strict([]byte(in), Limits{}); err != nil {
+			t.Errorf("Strict(%s): got %v, want none", in, err)
+		}
+	}
+}
+
 func TestErrorTexts(t *testing.T) {
 	err := Strict([]byte(`{"a":1,"a":2}`), Limits{})
 	if got, want := err.Error(), "This JSON cannot be used: at a, the key appears twice."; got != want {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -97,6 +98,15 @@ func TestBuildContent(t *testing.T) {
 		if _, err := Build(version(t, "11"), draft, testSigner()); !errors.As(err, new(*ContentError)) {
 			t.Errorf("Build with a %s that is not UTF-8: got %v, want a *ContentError", name, err)
 		}
+	}
+}
+
+func TestBuildClampsDepth(t *testing.T) {
+	draft := messageDraft()
+	draft.Depth = math.MaxInt64
+	e, err := Build(version(t, "12"), draft, testSigner())
+	if err != nil || e.Depth != cj.MaxInteger {
+		t.Errorf("Build: got depth %d, %v, want %d", e.Depth, err, cj.MaxInteger)
 	}
 }
 

@@ -19,7 +19,7 @@ var long = strings.Repeat("a", 250)
 
 func TestParse(t *testing.T) {
 	hash := strings.Repeat("aZ0-_", 8) + "abc"
-	everywhere := []string{"", "\x00", "a\nb", "\xff", "a\u0085b", strings.Repeat("a", 256)}
+	everywhere := []string{"", "\x00", "a\nb", "a\x7fb", "\xff", "a\u0085b", strings.Repeat("a", 256)}
 	cases := []struct {
 		name      string
 		parse     func(string) (string, error)

@@ -1,6 +1,7 @@
 package stateres
 
 import (
+	"bytes"
 	"errors"
 	"maps"
 	"testing"
@@ -129,6 +130,15 @@ func TestTopicRaceVersion1(t *testing.T) {
 	deeper := left.set(bob, "m.room.topic", "", `{"topic":"deeper"}`)
 	right.set(carl, "m.room.topic", "", `{"topic":"later"}`)
 	expect(t, "1", resolve(t, left, right), deeper)
+
+	left = newRoom(t, "1")
+	right = left.fork()
+	a := left.set(bob, "m.room.topic", "", `{"topic":"a"}`)
+	b := right.set(carl, "m.room.topic", "", `{"topic":"b"}`)
+	if bytes.Compare(digest(b.ID), digest(a.ID)) < 0 {
+		a = b
+	}
+	expect(t, "1", resolve(t, left, right), a)
 }
 
 func TestMainlineOutweighsTime(t *testing.T) {
@@ -159,6 +169,35 @@ func TestConflictedSubgraph(t *testing.T) {
 			want = oldest
 		}
 		expect(t, version, resolve(t, b, fallen), want)
+	}
+}
+
+// TestUnconflictedPowerLevels is the other change of version 12: what all agree on
+// is not there when the conflicting events are weighed. A ban that was allowed when
+// it was made stands although all now have levels by which it would not be.
+func TestUnconflictedPowerLevels(t *testing.T) {
+	for _, version := range []string{"2", "11", "12"} {
+		base := newRoom(t, version)
+		joined := base.lookup(event.TypeMember, string(dora))
+		left, right := base, base.fork()
+		ban := left.member(bob, dora, event.Ban)
+		demotion := right.levels(alice, `"@carl:s":50`)
+		left.state[authrules.Key{Type: event.TypePowerLevels}] = demotion.ID
+		want := ban
+		if base.v.StateResolution == event.StateResolutionV2 {
+			want = joined
+		}
+		expect(t, version, resolve(t, left, right), demotion, want)
+	}
+}
+
+func TestLeavingIsNoPowerEvent(t *testing.T) {
+	for _, version := range sinceVersion2 {
+		left := newRoom(t, version)
+		right := left.fork()
+		topic := right.set(bob, "m.room.topic", "", `{"topic":"the last of Bob"}`)
+		gone := left.member(bob, bob, event.Leave)
+		expect(t, version, resolve(t, left, right), topic, gone)
 	}
 }
 
