@@ -59,6 +59,19 @@ func TestConcurrentPowerLevels(t *testing.T) {
 	}
 }
 
+// TestAuthDifference: the levels by which Bob was allowed to make the newest ones
+// are in neither state, but only one of the states rests on them.
+func TestAuthDifference(t *testing.T) {
+	for _, version := range sinceVersion2 {
+		left := newRoom(t, version)
+		right := left.fork()
+		left.levels(alice, `"@bob:s":100,"@carl:s":50`)
+		newest := left.levels(bob, `"@bob:s":100,"@carl:s":100`)
+		right.set(carl, "m.room.name", "", `{}`)
+		expect(t, version, resolve(t, left, right), newest)
+	}
+}
+
 func TestConcurrentPowerLevelsVersion1(t *testing.T) {
 	left := newRoom(t, "1")
 	right := left.fork()
@@ -86,8 +99,8 @@ func TestBanBeatsConcurrentJoin(t *testing.T) {
 		base := newRoom(t, version)
 		base.member(dora, dora, event.Leave)
 		left, right := base, base.fork()
+		right.member(dora, dora, event.Join) // earlier, which does not help
 		ban := left.member(alice, dora, event.Ban)
-		right.member(dora, dora, event.Join)
 		expect(t, version, resolve(t, left, right), ban)
 	}
 }
@@ -97,8 +110,8 @@ func TestJoinRuleBeatsConcurrentJoin(t *testing.T) {
 		base := newRoom(t, version)
 		left := base.member(dora, dora, event.Leave)
 		closed, open := base, base.fork()
+		open.member(dora, dora, event.Join) // earlier, which does not help
 		rule := closed.set(alice, event.TypeJoinRules, "", `{"join_rule":"invite"}`)
-		open.member(dora, dora, event.Join)
 		expect(t, version, resolve(t, closed, open), rule, left)
 	}
 }
