@@ -207,11 +207,26 @@ func (l List) Marks(n int) string {
 	return b.String()
 }
 
+// Pairs gives "($n,$n+1),($n+2,$n+3),…" starting at n, for a list of pairs after
+// VALUES. It is rounded up like Marks.
+func (l List) Pairs(n int) string {
+	var b strings.Builder
+	for i := 0; i < l.size(); i += 2 {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString("($" + strconv.Itoa(n+i) + ",$" + strconv.Itoa(n+i+1) + ")")
+	}
+	return b.String()
+}
+
 // Args gives the arguments for Marks, after those in before.
 func (l List) Args(before ...any) []any {
 	out := append(before, l.args...)
+	// An even number is repeated by its last pair, so that pairs stay pairs.
+	step := 2 - len(l.args)%2
 	for i := len(l.args); i < l.size(); i++ {
-		out = append(out, l.args[len(l.args)-1])
+		out = append(out, out[len(out)-step])
 	}
 	return out
 }

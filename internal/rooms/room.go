@@ -1,0 +1,348 @@
+package rooms
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/narthex-matrix/narthex/internal/authrules"
+	"github.com/narthex-matrix/narthex/internal/bus"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/event"
+	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/secret"
+)
+
+// Draft is an event that somebody wants to add to a room.
+type Draft struct {
+	RoomID   id.RoomID
+	Type     string
+	StateKey *string
+	Sender   id.UserID
+	Content  json.RawMessage
+	Redacts  id.EventID
+	// TxnDevice and TxnID say by which request of which device it came, if by one.
+	TxnDevice id.DeviceID
+	TxnID     string
+}
+
+// room is a room that a transaction writes to. It holds the room's lock.
+type room struct {
+	s       *Service
+	tx      *db.Tx
+	id      id.RoomID
+	version *event.Version
+	head
+	// state holds the entries that were asked for; nil for those that do not exist.
+	state map[authrules.Key]*event.Event
+	dirty bool
+}
+
+// begin starts a room that does not exist yet. Its id is known once its create
+// event is.
+func (s *Service) begin(tx *db.Tx, v *event.Version) *room {
+	r := &room{s: s, tx: tx, version: v, head: head{version: v.ID}, state: map[authrules.Key]*event.Event{}}
+	if !v.RoomIDIsCreateEvent {
+		r.id = id.RoomID("!" + secret.String(roomIDBytes) + ":" + string(s.server))
+	}
+	return r
+}
+
+// roomIDBytes is the randomness of a room id of versions up to 11.
+const roomIDBytes = 18
+
+// create appends the create event and inserts the room.
+func (r *room) create(creator id.UserID, content json.RawMessage, published bool) (Stored, error) {
+	key := ""
+	d := Draft{RoomID: r.id, Type: event.TypeCreate, StateKey: &key, Sender: creator, Content: content}
+	ev, err := event.Build(r.version, event.Draft{
+		RoomID: r.id, Type: d.Type, StateKey: d.StateKey, Sender: creator, Content: content, Depth: 1, OriginServerTS: r.tx.Now.UnixMilli(),
+	}, r.s.signer)
+	if err != nil {
+		return Stored{}, buildError(err)
+	}
+	if rejection := authrules.Check(ev, r.get); rejection != nil {
+		return Stored{}, r.refuse(rejection, creator)
+	}
+	r.id = ev.RoomID
+	if err := insertRoom(r.tx, r.id, r.version.ID, creator, published); err != nil {
+		return Stored{}, err
+	}
+	return r.store(ev, d)
+}
+
+// open takes the room's lock and reads its head. It fails with db.ErrNoRow if
+// there is no such room.
+func (s *Service) open(tx *db.Tx, roomID id.RoomID) (*room, error) {
+	if err := tx.Lock("room", string(roomID)); err != nil {
+		return nil, err
+	}
+	h, err := roomHead(tx, roomID)
+	if err != nil {
+		return nil, err
+	}
+	v, ok := event.VersionByID(h.version)
+	if !ok {
+		return nil, fmt.Errorf("room %s has the unknown version %q", roomID, h.version)
+	}
+	return &room{s: s, tx: tx, id: roomID, version: v, head: h, state: map[authrules.Key]*event.Event{}}, nil
+}
+
+// load reads the present state of the keys that are not loaded yet: one
+// statement, and one more for events that are not in the cache.
+func (r *room) load(keys ...authrules.Key) error {
+	var missing []authrules.Key
+	for _, k := range keys {
+		if _, ok := r.state[k]; !ok {
+			missing = append(missing, k)
+			r.state[k] = nil
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	rows, err := currentState(r.tx, r.id, missing)
+	if err != nil {
+		return err
+	}
+	return r.s.loadEvents(r.tx, rows, func(row stateRow, ev *event.Event) { r.state[row.key] = ev })
+}
+
+// loadEvents finds the events of state rows in the cache or the database.
+func (s *Service) loadEvents(tx *db.Tx, rows []stateRow, found func(stateRow, *event.Event)) error {
+	missing := map[int64]stateRow{}
+	var positions []int64
+	for _, row := range rows {
+		if ev, ok := s.events.GetIfPresent(row.eventID); ok {
+			found(row, ev)
+			continue
+		}
+		missing[row.pos] = row
+		positions = append(positions, row.pos)
+	}
+	if len(positions) == 0 {
+		return nil
+	}
+	events, err := eventsByPos(tx, positions)
+	if err != nil {
+		return err
+	}
+	for _, st := range events {
+		s.events.Set(st.ID, st.Event)
+		found(missing[st.Pos], st.Event)
+	}
+	return nil
+}
+
+// get is the room's state as the authorization rules read it. The keys that they
+// need have been loaded before.
+func (r *room) get(eventType, stateKey string) *event.Event {
+	return r.state[authrules.Key{Type: eventType, StateKey: stateKey}]
+}
+
+var (
+	createKey     = authrules.Key{Type: event.TypeCreate}
+	levelsKey     = authrules.Key{Type: event.TypePowerLevels}
+	joinRulesKey  = authrules.Key{Type: event.TypeJoinRules}
+	visibilityKey = authrules.Key{Type: event.TypeHistoryVisibility}
+)
+
+func memberKey(u id.UserID) authrules.Key {
+	return authrules.Key{Type: event.TypeMember, StateKey: string(u)}
+}
+
+// membership is the present membership of a user, "" for none. The key has been
+// loaded before.
+func (r *room) membership(u id.UserID) string {
+	if ev := r.get(event.TypeMember, string(u)); ev != nil {
+		return ev.Membership()
+	}
+	return ""
+}
+
+// levels is the power in the room. Create and power levels have been loaded.
+func (r *room) levels() authrules.Levels { return authrules.NewLevels(r.get) }
+
+// append builds, signs, authorizes and stores an event. The room's row is written
+// by close.
+func (r *room) append(d Draft) (Stored, error) {
+	d.RoomID = r.id
+	draft := event.Draft{
+		RoomID: r.id, Type: d.Type, StateKey: d.StateKey, Sender: d.Sender, Content: d.Content, Redacts: d.Redacts,
+		Prev: r.extremities, Depth: r.depth + 1, OriginServerTS: r.tx.Now.UnixMilli(),
+	}
+	keys := authrules.AuthEventKeys(r.version, draft)
+	if err := r.load(append(keys, createKey)...); err != nil {
+		return Stored{}, err
+	}
+	for _, k := range keys {
+		if ev := r.state[k]; ev != nil {
+			draft.Auth = append(draft.Auth, ev.ID)
+		}
+	}
+	if err := r.referenceHashes(&draft, keys); err != nil {
+		return Stored{}, err
+	}
+	ev, err := event.Build(r.version, draft, r.s.signer)
+	if err != nil {
+		return Stored{}, buildError(err)
+	}
+	if rejection := authrules.Check(ev, r.get); rejection != nil {
+		return Stored{}, r.refuse(rejection, d.Sender)
+	}
+	return r.store(ev, d)
+}
+
+// referenceHashes adds what events of versions 1 and 2 carry beside the ids.
+func (r *room) referenceHashes(d *event.Draft, keys []authrules.Key) error {
+	if r.version.Format != event.FormatServer {
+		return nil
+	}
+	d.Hashes = map[id.EventID][sha256.Size]byte{}
+	add := func(ev *event.Event) (err error) {
+		d.Hashes[ev.ID], err = event.ReferenceHash(r.version, ev.Raw)
+		return err
+	}
+	for _, k := range keys {
+		if ev := r.state[k]; ev != nil {
+			if err := add(ev); err != nil {
+				return err
+			}
+		}
+	}
+	for _, prev := range d.Prev {
+		st, err := r.s.EventByID(r.tx, r.id, prev)
+		if err != nil {
+			return err
+		}
+		if err := add(st.Event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *room) store(ev *event.Event, d Draft) (Stored, error) {
+	pos, err := r.tx.Next()
+	if err != nil {
+		return Stored{}, err
+	}
+	var replaces *int64
+	if ev.StateKey != nil {
+		if replaces, err = replaceState(r.tx, ev, pos, stateValue(ev)); err != nil {
+			return Stored{}, err
+		}
+		if ev.Type == event.TypeMember {
+			if err := r.changeMember(ev, pos); err != nil {
+				return Stored{}, err
+			}
+		}
+		r.state[authrules.Key{Type: ev.Type, StateKey: *ev.StateKey}] = ev
+	}
+	if err := insertEvent(r.tx, ev, pos, replaces, d); err != nil {
+		return Stored{}, err
+	}
+	r.depth, r.extremities, r.dirty = ev.Depth, []id.EventID{ev.ID}, true
+	if ev.StateKey != nil {
+		r.tx.AfterCommit(func() { r.s.events.Set(ev.ID, ev) })
+	}
+	r.tx.Wake(bus.Room(r.id))
+	st := Stored{Event: ev, Pos: pos, ReplacesPos: replaces}
+	if d.TxnID != "" {
+		st.TxnDevice, st.TxnID = &d.TxnDevice, &d.TxnID
+	}
+	return st, nil
+}
+
+// stateValue is the part of a state event that readers ask for without its JSON.
+func stateValue(ev *event.Event) *string {
+	var value string
+	switch ev.Type {
+	case event.TypeMember:
+		value = ev.Membership()
+	case event.TypeHistoryVisibility:
+		value = ev.HistoryVisibility()
+	default:
+		return nil
+	}
+	return &value
+}
+
+// changeMember writes the membership, its counts, and wakes whom it concerns.
+func (r *room) changeMember(ev *event.Event, pos int64) error {
+	target := id.UserID(*ev.StateKey)
+	count := func(membership string, by int64) {
+		switch membership {
+		case event.Join:
+			r.joined += by
+		case event.Invite:
+			r.invited += by
+		}
+	}
+	count(r.membership(target), -1)
+	count(ev.Membership(), +1)
+	r.tx.Wake(bus.User(target))
+	return setMember(r.tx, ev, pos)
+}
+
+// close writes the room's row, if something was appended.
+func (r *room) close() error {
+	if !r.dirty {
+		return nil
+	}
+	r.dirty = false
+	return updateHead(r.tx, r.id, r.head)
+}
+
+// Append adds an event to a room as its sender may. Other packages use it; the
+// failures are those of the room endpoints.
+func (s *Service) Append(tx *db.Tx, d Draft) (Stored, error) {
+	r, err := s.open(tx, d.RoomID)
+	if errors.Is(err, db.ErrNoRow) {
+		return Stored{}, notJoined(d.Sender, d.RoomID)
+	}
+	if err != nil {
+		return Stored{}, err
+	}
+	st, err := r.append(d)
+	if err != nil {
+		return Stored{}, err
+	}
+	return st, r.close()
+}
+
+// notJoined is the one answer to a stranger: the room may exist or not (RE-7).
+func notJoined(userID id.UserID, roomID id.RoomID) error {
+	return errcode.NotJoined.New("%s is not in room %s. Join it first, or ask for an invite.", userID, roomID)
+}
+
+// refuse turns a rejection by the room's rules into a code. The rule's number goes
+// to the log.
+func (r *room) refuse(rejection *authrules.Rejection, sender id.UserID) error {
+	cause := fmt.Errorf("room version %s, authorization rule %s", r.version.ID, rejection.Rule)
+	switch rejection.Kind {
+	case authrules.NotJoined:
+		return notJoined(sender, r.id)
+	case authrules.Power:
+		return errcode.InsufficientPower.Wrap(cause, "%s", rejection.Reason)
+	case authrules.TargetJoined:
+		return errcode.AlreadyJoined.Wrap(cause, "%s", rejection.Reason)
+	case authrules.Content:
+		return errcode.BadJSON.Wrap(cause, "%s", rejection.Reason)
+	}
+	return errcode.Forbidden.Wrap(cause, "%s", rejection.Reason)
+}
+
+func buildError(err error) error {
+	var large *event.TooLargeError
+	var content *event.ContentError
+	switch {
+	case errors.As(err, &large):
+		return errcode.TooLarge.New("%s", large.Error())
+	case errors.As(err, &content):
+		return errcode.BadJSON.New("%s", content.Error())
+	}
+	return err
+}

@@ -1,0 +1,52 @@
+package rooms
+
+import (
+	"github.com/maypok86/otter/v2"
+
+	"github.com/narthex-matrix/narthex/internal/accountdata"
+	"github.com/narthex-matrix/narthex/internal/accounts"
+	"github.com/narthex-matrix/narthex/internal/config"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/event"
+	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/jobs"
+)
+
+// Deps are what the service stands on.
+type Deps struct {
+	DB          *db.DB
+	Config      config.Config
+	Accounts    *accounts.Service
+	AccountData *accountdata.Service
+	Signer      event.Signer
+}
+
+// Service answers the room endpoints.
+type Service struct {
+	db          *db.DB
+	cfg         config.Config
+	server      id.ServerName
+	accounts    *accounts.Service
+	accountData *accountdata.Service
+	signer      event.Signer
+	// events holds parsed state events by id. They do not change, so there is
+	// nothing to invalidate but a redaction.
+	events *otter.Cache[id.EventID, *event.Event]
+}
+
+const cachedEvents = 20_000
+
+// New makes the service.
+func New(d Deps) *Service {
+	return &Service{
+		db: d.DB, cfg: d.Config, server: d.Signer.Server, accounts: d.Accounts, accountData: d.AccountData, signer: d.Signer,
+		events: otter.Must(&otter.Options[id.EventID, *event.Event]{MaximumSize: cachedEvents}),
+	}
+}
+
+// Jobs are the workers of the package.
+func (s *Service) Jobs() []jobs.Worker {
+	return []jobs.Worker{
+		{Kind: "rooms.leave_all", Work: s.leaveAll},
+	}
+}

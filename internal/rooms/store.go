@@ -1,0 +1,202 @@
+package rooms
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/narthex-matrix/narthex/internal/authrules"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/event"
+	"github.com/narthex-matrix/narthex/internal/id"
+)
+
+// Present is the until_pos of state that holds now.
+const Present = 1<<63 - 1
+
+// Stored is an event with what the database knows of it.
+type Stored struct {
+	*event.Event
+	Pos         int64
+	ReplacesPos *int64
+	RedactedBy  *id.EventID
+	RelatesTo   *id.EventID
+	RelType     *string
+	TxnDevice   *id.DeviceID
+	TxnID       *string
+}
+
+// Columns are what ScanEvent reads, from `events e` joined with `rooms r`.
+const Columns = `e.pos, e.event_id, e.json, r.version, e.replaces_pos, e.redacted_by, e.relates_to, e.rel_type, e.txn_device, e.txn_id`
+
+// ScanEvent reads a row of Columns.
+func ScanEvent(r db.Row) (Stored, error) {
+	var st Stored
+	var eventID id.EventID
+	var raw []byte
+	var version string
+	if err := r.Scan(&st.Pos, &eventID, &raw, &version, &st.ReplacesPos, &st.RedactedBy, &st.RelatesTo, &st.RelType, &st.TxnDevice, &st.TxnID); err != nil {
+		return st, err
+	}
+	v, _ := event.VersionByID(version) // a room is never made with another
+	var err error
+	st.Event, err = event.Load(v, eventID, raw)
+	return st, err
+}
+
+// head is the row of a room that an append reads and writes.
+type head struct {
+	version     string
+	depth       int64
+	extremities []id.EventID
+	joined      int64
+	invited     int64
+}
+
+func scanHead(r db.Row) (h head, err error) {
+	var extremities string
+	err = r.Scan(&h.version, &h.depth, &extremities, &h.joined, &h.invited)
+	for e := range strings.FieldsSeq(extremities) {
+		h.extremities = append(h.extremities, id.EventID(e))
+	}
+	return h, err
+}
+
+func roomHead(tx *db.Tx, roomID id.RoomID) (head, error) {
+	return db.One(tx, scanHead, `SELECT version, depth, extremities, joined_count, invited_count FROM rooms WHERE room_id = $1`, roomID)
+}
+
+func insertRoom(tx *db.Tx, roomID id.RoomID, version string, creator id.UserID, published bool) error {
+	_, err := tx.Exec(`INSERT INTO rooms (room_id, version, creator, created_ts, depth, extremities, joined_count, invited_count, published)
+		VALUES ($1, $2, $3, $4, 0, '', 0, 0, $5)`, roomID, version, creator, tx.Now.UnixMilli(), published)
+	return err
+}
+
+func updateHead(tx *db.Tx, roomID id.RoomID, h head) error {
+	ids := make([]string, len(h.extremities))
+	for i, e := range h.extremities {
+		ids[i] = string(e)
+	}
+	_, err := tx.Exec(`UPDATE rooms SET depth = $2, extremities = $3, joined_count = $4, invited_count = $5 WHERE room_id = $1`,
+		roomID, h.depth, strings.Join(ids, " "), h.joined, h.invited)
+	return err
+}
+
+// stateRow is one entry of a room's state.
+type stateRow struct {
+	key     authrules.Key
+	pos     int64
+	eventID id.EventID
+}
+
+func scanStateRow(r db.Row) (s stateRow, err error) {
+	err = r.Scan(&s.key.Type, &s.key.StateKey, &s.pos, &s.eventID)
+	return s, err
+}
+
+// currentState gives the present entries for the keys, those that exist.
+func currentState(tx *db.Tx, roomID id.RoomID, keys []authrules.Key) ([]stateRow, error) {
+	pairs := make([]string, 0, 2*len(keys))
+	for _, k := range keys {
+		pairs = append(pairs, k.Type, k.StateKey)
+	}
+	in := db.In(pairs)
+	return db.All(tx, scanStateRow, `SELECT type, state_key, event_pos, event_id FROM room_state
+		WHERE room_id = $1 AND until_pos = 9223372036854775807 AND (type, state_key) IN (VALUES `+in.Pairs(2)+`)`, in.Args(roomID)...)
+}
+
+// eventByPos loads events by position, in no particular order.
+func eventsByPos(tx *db.Tx, positions []int64) (out []Stored, err error) {
+	err = db.Chunks(positions, func(chunk []int64) error {
+		in := db.In(chunk)
+		more, err := db.All(tx, ScanEvent, `SELECT `+Columns+` FROM events e JOIN rooms r ON r.room_id = e.room_id WHERE e.pos IN (`+in.Marks(1)+`)`, in.Args()...)
+		out = append(out, more...)
+		return err
+	})
+	return out, err
+}
+
+// EventByID gives an event of a room, or db.ErrNoRow.
+func (s *Service) EventByID(tx *db.Tx, roomID id.RoomID, eventID id.EventID) (Stored, error) {
+	return db.One(tx, ScanEvent, `SELECT `+Columns+` FROM events e JOIN rooms r ON r.room_id = e.room_id WHERE e.event_id = $1 AND e.room_id = $2`, eventID, roomID)
+}
+
+// sentBefore gives the event that the device sent with the transaction id, or
+// db.ErrNoRow.
+func sentBefore(tx *db.Tx, d Draft) (id.EventID, error) {
+	return db.Value[id.EventID](tx, `SELECT event_id FROM events
+		WHERE sender = $1 AND txn_device = $2 AND txn_id = $3 AND room_id = $4 AND type = $5 AND COALESCE(redacts, '') = $6`,
+		d.Sender, d.TxnDevice, d.TxnID, d.RoomID, d.Type, d.Redacts)
+}
+
+func insertEvent(tx *db.Tx, ev *event.Event, pos int64, replaces *int64, d Draft) error {
+	relatesTo, relType := relation(ev.Content)
+	_, err := tx.Exec(`INSERT INTO events (pos, event_id, room_id, type, state_key, sender, origin_server_ts, json,
+			replaces_pos, redacts, relates_to, rel_type, txn_device, txn_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		pos, ev.ID, ev.RoomID, ev.Type, ev.StateKey, ev.Sender, ev.OriginServerTS, ev.Raw,
+		replaces, null(ev.Redacts), relatesTo, relType, null(d.TxnDevice), null(d.TxnID))
+	return err
+}
+
+func null[S ~string](s S) *string {
+	if s == "" {
+		return nil
+	}
+	text := string(s)
+	return &text
+}
+
+// relation reads m.relates_to of a content.
+func relation(content json.RawMessage) (relatesTo, relType *string) {
+	if !strings.Contains(string(content), `"m.relates_to"`) {
+		return nil, nil
+	}
+	var c struct {
+		RelatesTo struct {
+			EventID string `json:"event_id"`
+			RelType string `json:"rel_type"`
+		} `json:"m.relates_to"`
+	}
+	if err := json.Unmarshal(content, &c); err != nil || c.RelatesTo.RelType == "" || c.RelatesTo.EventID == "" {
+		return nil, nil
+	}
+	if strings.IndexByte(c.RelatesTo.RelType+c.RelatesTo.EventID, 0) >= 0 {
+		return nil, nil // not storable, and no relation
+	}
+	return &c.RelatesTo.EventID, &c.RelatesTo.RelType
+}
+
+// replaceState makes an event the present state of its key and gives the
+// position of the one that it replaces, if there was one.
+func replaceState(tx *db.Tx, ev *event.Event, pos int64, value *string) (*int64, error) {
+	replaced, err := db.Value[int64](tx, `UPDATE room_state SET until_pos = $4
+		WHERE room_id = $1 AND type = $2 AND state_key = $3 AND until_pos = 9223372036854775807 RETURNING event_pos`,
+		ev.RoomID, ev.Type, *ev.StateKey, pos)
+	var before *int64
+	switch {
+	case err == nil:
+		before = &replaced
+	case !errors.Is(err, db.ErrNoRow):
+		return nil, err
+	}
+	_, err = tx.Exec(`INSERT INTO room_state (room_id, type, state_key, from_pos, until_pos, event_pos, event_id, value)
+		VALUES ($1, $2, $3, $4, 9223372036854775807, $4, $5, $6)`, ev.RoomID, ev.Type, *ev.StateKey, pos, ev.ID, value)
+	return before, err
+}
+
+// setMember writes the present membership of a user.
+func setMember(tx *db.Tx, ev *event.Event, pos int64) error {
+	m := ev.Member()
+	_, err := tx.Exec(`INSERT INTO room_members (room_id, user_id, membership, event_pos, sender, displayname, avatar_url, forgotten)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, FALSE)
+		ON CONFLICT (room_id, user_id) DO UPDATE SET membership = excluded.membership, event_pos = excluded.event_pos, sender = excluded.sender,
+			displayname = excluded.displayname, avatar_url = excluded.avatar_url, forgotten = FALSE`,
+		ev.RoomID, *ev.StateKey, m.Membership, pos, ev.Sender, clean(m.DisplayName), clean(m.AvatarURL))
+	return err
+}
+
+// clean makes a text from an event's content storable in a column.
+func clean(s string) *string {
+	return null(strings.ReplaceAll(s, "\x00", ""))
+}
