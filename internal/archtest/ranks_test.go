@@ -1,0 +1,85 @@
+package archtest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// ranks orders the packages: each imports only lower numbers. The tens are the
+// ranks of docs/architecture/overview.md, the units their inner order.
+var ranks = map[string]int{
+	"internal/id": 10, "internal/errcode": 10, "internal/canonicaljson": 10,
+
+	"internal/event": 20, "internal/authrules": 21, "internal/stateres": 22,
+
+	"internal/config": 30, "internal/secret": 30, "internal/db": 31, "internal/bus": 32,
+	"internal/jobs": 33, "internal/signing": 33, "internal/httpapi": 34, "internal/metrics": 35,
+
+	"internal/accounts": 40, "internal/accountdata": 40,
+
+	"internal/oauth": 50, "internal/rooms": 50,
+
+	"internal/timeline": 60, "internal/directory": 60, "internal/profile": 60, "internal/ephemeral": 60,
+	"internal/push": 60, "internal/moderation": 60, "internal/e2ee": 60,
+
+	"internal/syncer": 70, "internal/admin": 70, "internal/discovery": 70,
+
+	"internal/app": 80,
+
+	"internal/demo": 90, "internal/doctor": 90, "internal/reference": 90,
+
+	"cmd/narthex": 100,
+}
+
+// forTests are the packages that only tests import. They may import anything.
+var forTests = []string{"internal/apitest", "internal/pgtest", "internal/archtest"}
+
+func TestImportsGoDown(t *testing.T) {
+	for _, p := range open(t).pkgs {
+		if slices.Contains(forTests, p.short()) {
+			continue
+		}
+		own, ranked := ranks[p.short()]
+		if !ranked {
+			t.Errorf("%s has no rank; give it one in ranks_test.go", p.short())
+			continue
+		}
+		for _, path := range p.Imports {
+			short, inside := strings.CutPrefix(path, module+"/")
+			switch {
+			case !inside:
+			case slices.Contains(forTests, short):
+				t.Errorf("%s imports %s, which is for tests", p.short(), short)
+			case ranks[short] >= own:
+				t.Errorf("%s (rank %d) imports %s (rank %d); a package imports only lower ranks", p.short(), own, short, ranks[short])
+			}
+		}
+	}
+}
+
+// TestPurePackages holds that the room model touches neither database nor network
+// nor clock, so that it can be tested and read on its own.
+func TestPurePackages(t *testing.T) {
+	for _, p := range open(t).pkgs {
+		if rank := ranks[p.short()]; rank == 0 || rank >= 30 {
+			continue
+		}
+		for _, banned := range []string{"database/sql", "net/http", "net", "os", "log/slog"} {
+			if slices.Contains(p.Imports, banned) {
+				t.Errorf("%s imports %s; ranks 1 and 2 are pure", p.short(), banned)
+			}
+		}
+	}
+}
+
+// bannedNames say how a package is made, not what it holds.
+var bannedNames = []string{"util", "utils", "common", "helpers", "helper", "types", "models", "model", "internalapi", "shared", "misc", "manager", "base", "core", "lib"}
+
+func TestPackageNames(t *testing.T) {
+	for _, p := range open(t).pkgs {
+		if slices.Contains(bannedNames, p.Name) {
+			t.Errorf("%s: name a package after what it holds", p.short())
+		}
+	}
+}
