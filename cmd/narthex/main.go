@@ -33,6 +33,7 @@ type commands struct {
 	Errors  errorsCommand  `cmd:"" help:"Explain the errors that clients can see."`
 	Config  configCommand  `cmd:"" help:"Write a configuration file, or check one."`
 	Migrate migrateCommand `cmd:"" help:"Show the steps of the database's schema, or apply them."`
+	Docs    docsCommand    `cmd:"" hidden:"" help:"Write the generated references."`
 	Version versionCommand `cmd:"" help:"Show the version."`
 }
 
@@ -44,11 +45,7 @@ var errFound = errors.New("found")
 func run(ctx context.Context, args []string, std streams) int {
 	var c commands
 	exit := -1
-	parser, err := kong.New(&c,
-		kong.Name("narthex"),
-		kong.Description("A Matrix homeserver. To try it: narthex demo. To run it: narthex serve."),
-		kong.UsageOnError(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	parser, err := newParser(&c,
 		kong.Writers(std.out, std.err),
 		kong.Exit(func(code int) { exit = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -75,4 +72,13 @@ func run(ctx context.Context, args []string, std streams) int {
 		fmt.Fprintln(std.err, "narthex:", err)
 		return 1
 	}
+}
+
+func newParser(c *commands, more ...kong.Option) (*kong.Kong, error) {
+	return kong.New(c, append(more,
+		kong.Name("narthex"),
+		kong.Description("A Matrix homeserver. To try it: narthex demo. To run it: narthex serve."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)...)
 }

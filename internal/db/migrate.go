@@ -20,6 +20,9 @@ type Migration struct {
 	text   string
 }
 
+// Text is the step as it was written, for both engines, comments included.
+func (m Migration) Text() string { return m.text }
+
 // Migrations gives the steps that this program knows, in order.
 func Migrations() ([]Migration, error) {
 	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
