@@ -1,9 +1,11 @@
 package accounts
 
 import (
+	"context"
+	"time"
+
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
-	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/jobs"
 	"github.com/narthex-matrix/narthex/internal/secret"
@@ -29,8 +31,20 @@ func New(d Deps) *Service {
 	return &Service{db: d.DB, cfg: d.Config, server: id.ServerName(d.Config.ServerName), passwords: d.Passwords}
 }
 
-// Routes are the endpoints of the package.
-func (s *Service) Routes() []httpapi.Route { return nil }
+const sweepEvery = 5 * time.Minute
 
 // Jobs are the workers of the package.
-func (s *Service) Jobs() []jobs.Worker { return nil }
+func (s *Service) Jobs() []jobs.Worker {
+	return []jobs.Worker{{Kind: "accounts.sweep", Work: s.sweep, Every: sweepEvery}}
+}
+
+// sweep forgets what has expired, and denies who has waited for too long.
+func (s *Service) sweep(ctx context.Context, _ jobs.Job) error {
+	if err := s.db.Write(ctx, sweepSessions); err != nil {
+		return err
+	}
+	if err := s.db.Write(ctx, sweepGuesses); err != nil {
+		return err
+	}
+	return s.denyOverdue(ctx)
+}

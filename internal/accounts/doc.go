@@ -1,8 +1,19 @@
 // Package accounts holds the people of this server: accounts, passwords, approval,
-// devices, and user-interactive authentication.
+// devices, registration tokens, and user-interactive authentication.
 //
-// It owns the tables `users` and `devices`. It promises that an account is either
-// whole or not there, that what an account may do (approved, locked, suspended,
-// deactivated) is read from its row and nowhere else, and that a pending account
-// looks to everyone else like one that does not exist.
+// It owns the tables `users`, `profile_fields`, `devices`, `device_list_changes`,
+// `registration_tokens`, `interactive_sessions`, `password_guesses` and
+// `audit_log`, the stream of changed device lists, and the job "accounts.sweep".
+// A deactivated account leaves its rooms by the job "rooms.leave_all", which
+// package rooms works.
+//
+// It promises that an account is either whole or not there; that what an account
+// may do (approved, locked, suspended, deactivated) is read from its row and
+// nowhere else; that a pending account looks to everyone else like one that does
+// not exist; and that an administrator's act and its line in the audit log are
+// written together or not at all. Acts on one account from several places at once
+// have the effect of some order of them.
+//
+// Specification: client-server API, "Client Authentication" and its legacy API;
+// MSC3866 for approval.
 package accounts

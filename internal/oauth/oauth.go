@@ -2,11 +2,11 @@ package oauth
 
 import (
 	"context"
+	"time"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
-	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/jobs"
 	"github.com/narthex-matrix/narthex/internal/secret"
@@ -34,17 +34,33 @@ func New(d Deps) *Service {
 	return &Service{db: d.DB, cfg: d.Config, server: id.ServerName(d.Config.ServerName), accounts: d.Accounts, passwords: d.Passwords}
 }
 
+const sweepEvery = 5 * time.Minute
+
 // Jobs are the workers of the package.
-func (s *Service) Jobs() []jobs.Worker { return nil }
-
-type whoamiRequest struct{}
-
-type whoamiResponse struct {
-	UserID   id.UserID   `json:"user_id"`
-	DeviceID id.DeviceID `json:"device_id,omitzero"`
-	IsGuest  bool        `json:"is_guest"`
+func (s *Service) Jobs() []jobs.Worker {
+	return []jobs.Worker{{Kind: "oauth.sweep", Work: s.sweep, Every: sweepEvery}}
 }
 
-func (s *Service) getTokenOwner(_ context.Context, call *httpapi.Call, _ whoamiRequest) (whoamiResponse, error) {
-	return whoamiResponse{UserID: call.UserID, DeviceID: call.DeviceID, IsGuest: call.Guest}, nil
+// rememberSpent is how long a refresh token is kept after it was replaced, so
+// that its reuse is noticed.
+const rememberSpent = 30 * 24 * time.Hour
+
+// sweep forgets what has expired.
+func (s *Service) sweep(ctx context.Context, _ jobs.Job) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		now := tx.Now.UnixMilli()
+		if _, err := tx.Exec(`DELETE FROM login_tokens WHERE expires_ts <= $1`, now); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`DELETE FROM openid_tokens WHERE expires_ts <= $1`, now); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`DELETE FROM registration_nonces WHERE expires_ts <= $1`, now); err != nil {
+			return err
+		}
+		_, err := tx.Exec(`DELETE FROM refresh_tokens WHERE spent AND created_ts <= $1`, tx.Now.Add(-rememberSpent).UnixMilli())
+		return err
+	})
 }
+
+type empty struct{}

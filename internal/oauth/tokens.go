@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
@@ -15,38 +16,109 @@ import (
 // IssueToken makes an access token for a device that exists. A zero lifetime
 // means that it does not expire.
 func (s *Service) IssueToken(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, lifetime time.Duration) (string, error) {
+	return insertAccessToken(tx, userID, deviceID, lifetime, nil)
+}
+
+// tokens are what a client holds of a session. RefreshToken is empty for a client
+// that did not ask for one; its access token does not expire.
+type tokens struct {
+	AccessToken  string `json:"access_token,omitzero"`
+	RefreshToken string `json:"refresh_token,omitzero"`
+	ExpiresInMS  int64  `json:"expires_in_ms,omitzero"`
+}
+
+// issue makes tokens for a device that exists, as the successors of a refresh
+// token if there is one.
+func (s *Service) issue(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, withRefresh bool, replaces *int64) (t tokens, err error) {
+	if !withRefresh {
+		t.AccessToken, err = insertAccessToken(tx, userID, deviceID, 0, replaces)
+		return t, err
+	}
+	lifetime := time.Duration(s.cfg.Login.AccessTokenLifetime)
+	t.ExpiresInMS = lifetime.Milliseconds()
+	if t.AccessToken, err = insertAccessToken(tx, userID, deviceID, lifetime, replaces); err != nil {
+		return t, err
+	}
+	t.RefreshToken = secret.New(secret.RefreshToken)
+	_, err = tx.Exec(`INSERT INTO refresh_tokens (token_hash, user_id, device_id, created_ts, spent, replaces) VALUES ($1, $2, $3, $4, FALSE, $5)`,
+		secret.Hash(t.RefreshToken), userID, deviceID, tx.Now.UnixMilli(), replaces)
+	return t, err
+}
+
+func insertAccessToken(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, lifetime time.Duration, replaces *int64) (string, error) {
 	token := secret.New(secret.AccessToken)
 	var expires *int64
 	if lifetime > 0 {
 		ts := tx.Now.Add(lifetime).UnixMilli()
 		expires = &ts
 	}
-	_, err := tx.Exec(`INSERT INTO access_tokens (token_hash, user_id, device_id, created_ts, expires_ts) VALUES ($1, $2, $3, $4, $5)`,
-		secret.Hash(token), userID, deviceID, tx.Now.UnixMilli(), expires)
+	_, err := tx.Exec(`INSERT INTO access_tokens (token_hash, user_id, device_id, created_ts, expires_ts, replaces) VALUES ($1, $2, $3, $4, $5, $6)`,
+		secret.Hash(token), userID, deviceID, tx.Now.UnixMilli(), expires, replaces)
 	return token, err
+}
+
+// signIn begins a session: it makes the device, or takes tokens away from one that
+// is there, and issues new ones. Client-server API, "Relationship between access
+// tokens and devices".
+func (s *Service) signIn(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, name *string, withRefresh bool) (tokens, error) {
+	if err := lockDevice(tx, userID, deviceID); err != nil {
+		return tokens{}, err
+	}
+	if err := s.accounts.PutDevice(tx, userID, deviceID, name); err != nil {
+		return tokens{}, err
+	}
+	if _, err := tx.Exec(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2`, userID, deviceID); err != nil {
+		return tokens{}, err
+	}
+	if _, err := tx.Exec(`DELETE FROM refresh_tokens WHERE user_id = $1 AND device_id = $2`, userID, deviceID); err != nil {
+		return tokens{}, err
+	}
+	return s.issue(tx, userID, deviceID, withRefresh, nil)
+}
+
+// newDeviceID is a device id for a client that brings none.
+func newDeviceID() id.DeviceID {
+	return id.DeviceID(secret.Letters(10, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+}
+
+// deviceIDFrom checks the device id that a client asks for, and makes one if it
+// asks for none.
+func deviceIDFrom(wanted string) (id.DeviceID, error) {
+	if wanted == "" {
+		return newDeviceID(), nil
+	}
+	deviceID, err := id.ParseDeviceID(wanted)
+	if err != nil {
+		return "", errcode.InvalidParam.New("%s", err.Error()).With("param", "device_id")
+	}
+	return deviceID, nil
 }
 
 type tokenRow struct {
 	httpapi.Identity
-	expires *int64
-	locked  bool
+	expires  *int64
+	replaces *int64
+	seen     int64
+	locked   bool
 }
 
 func scanToken(r db.Row) (t tokenRow, err error) {
-	err = r.Scan(&t.TokenID, &t.UserID, &t.DeviceID, &t.expires, &t.Admin, &t.Guest, &t.locked, &t.Suspended)
+	err = r.Scan(&t.TokenID, &t.UserID, &t.DeviceID, &t.expires, &t.replaces, &t.seen, &t.Admin, &t.Guest, &t.locked, &t.Suspended)
 	return t, err
 }
 
 // Authenticate says whose access token it is. It fails with UnknownToken,
-// ExpiredToken or UserLocked.
+// ExpiredToken or UserLocked. The first use of a token that came from a refresh
+// spends the refresh token; every few minutes it notes that the device was seen.
 func (s *Service) Authenticate(ctx context.Context, token string, call *httpapi.Call) (httpapi.Identity, error) {
 	if !secret.Plausible(secret.AccessToken, token) {
 		return httpapi.Identity{}, unknownToken()
 	}
 	var t tokenRow
 	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		t, err = db.One(tx, scanToken, `SELECT t.token_id, t.user_id, t.device_id, t.expires_ts, u.admin, u.guest, u.locked, u.suspended
-			FROM access_tokens t JOIN users u ON u.user_id = t.user_id WHERE t.token_hash = $1`, secret.Hash(token))
+		t, err = db.One(tx, scanToken, `SELECT t.token_id, t.user_id, t.device_id, t.expires_ts, t.replaces, d.last_seen_ts, u.admin, u.guest, u.locked, u.suspended
+			FROM access_tokens t JOIN users u ON u.user_id = t.user_id JOIN devices d ON d.user_id = t.user_id AND d.device_id = t.device_id
+			WHERE t.token_hash = $1`, secret.Hash(token))
 		return err
 	})
 	switch {
@@ -57,11 +129,41 @@ func (s *Service) Authenticate(ctx context.Context, token string, call *httpapi.
 	case t.expires != nil && *t.expires <= call.Now.UnixMilli():
 		return httpapi.Identity{}, errcode.ExpiredToken.New("Your session has to be refreshed. Sign in again if this stays.").With("soft_logout", true)
 	case t.locked && call.Op != "logout" && call.Op != "logout_all":
-		return httpapi.Identity{}, errcode.UserLocked.New("Your account is locked. Ask the administrator of this server.").With("soft_logout", true)
+		return httpapi.Identity{}, userLocked()
 	}
-	return t.Identity, nil
+	if t.replaces != nil || call.Now.UnixMilli()-t.seen >= accounts.SeenEvery.Milliseconds() {
+		err = s.db.Write(ctx, func(tx *db.Tx) error { return s.firstUse(tx, t, call) })
+	}
+	return t.Identity, err
+}
+
+// firstUse writes what the use of a token changes.
+func (s *Service) firstUse(tx *db.Tx, t tokenRow, call *httpapi.Call) error {
+	if t.replaces != nil {
+		if err := lockDevice(tx, t.UserID, t.DeviceID); err != nil {
+			return err
+		}
+		n, err := tx.Exec(`UPDATE access_tokens SET replaces = NULL WHERE token_id = $1`, t.TokenID)
+		if err != nil {
+			return err
+		}
+		if n == 0 { // the refresh was repeated meanwhile, and this token is void
+			return unknownToken()
+		}
+		if err := spend(tx, *t.replaces, t.UserID, t.DeviceID); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2 AND token_id <> $3`, t.UserID, t.DeviceID, t.TokenID); err != nil {
+			return err
+		}
+	}
+	return s.accounts.Seen(tx, t.UserID, t.DeviceID, call.Addr, call.UserAgent)
 }
 
 func unknownToken() error {
 	return errcode.UnknownToken.New("You are signed out. Sign in again.").With("soft_logout", false)
+}
+
+func userLocked() error {
+	return errcode.UserLocked.New("Your account is locked. Ask the administrator of this server.").With("soft_logout", true)
 }

@@ -1,0 +1,111 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/secret"
+)
+
+const (
+	// maxWrong passwords may be tried for one name until guessWindow after the
+	// first of them is over.
+	maxWrong    = 10
+	guessWindow = 10 * time.Minute
+)
+
+// CheckPassword gives the account that the identifier and the password belong to,
+// in whatever state it is. It fails with Forbidden, always in the same words and
+// after the same work, for a wrong password, an unknown user, and an account
+// without a password; with LimitExceeded when there were too many wrong passwords
+// for the name lately, even if this one is right; with MissingParam and
+// UnrecognizedValue for an identifier that is malformed. It hashes, and so is not
+// called inside a transaction.
+func (s *Service) CheckPassword(ctx context.Context, who Identifier, password string) (Account, error) {
+	of, err := s.resolve(who)
+	if err != nil {
+		return Account{}, err
+	}
+	var account Account
+	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		account, err = s.Find(tx, of.userID)
+		return err
+	})
+	if err != nil && !errors.Is(err, db.ErrNoRow) {
+		return Account{}, err
+	}
+	right, err := s.passwords.Check(ctx, password, account.PasswordHash)
+	if err != nil {
+		return Account{}, err
+	}
+	if err := s.countGuess(ctx, of.name, right); err != nil {
+		return Account{}, err
+	}
+	if !right {
+		return Account{}, wrongPassword()
+	}
+	return account, nil
+}
+
+func wrongPassword() *errcode.Error {
+	return errcode.Forbidden.New("The username or the password is wrong.")
+}
+
+// countGuess counts wrong passwords for a name. It comes after the check and
+// answers right and wrong ones alike, so that what is refused here says nothing
+// about the password; guesses made at the same time are counted one after the
+// other (MSC3866, A-21 and A-23).
+func (s *Service) countGuess(ctx context.Context, name string, right bool) error {
+	if !s.cfg.RateLimits.Enabled {
+		return nil
+	}
+	who := secret.Hash(name)
+	var tried guesses
+	read := func(tx *db.Tx) (err error) {
+		tried, err = db.One(tx, scanGuesses, `SELECT wrong, until_ts FROM password_guesses WHERE who_hash = $1 AND until_ts > $2`, who, tx.Now.UnixMilli())
+		if errors.Is(err, db.ErrNoRow) {
+			tried, err = guesses{}, nil
+		}
+		tried.wait = time.UnixMilli(tried.until).Sub(tx.Now)
+		return err
+	}
+	count := func(tx *db.Tx) (err error) {
+		tried, err = db.One(tx, scanGuesses, `INSERT INTO password_guesses (who_hash, wrong, until_ts) VALUES ($1, 1, $3)
+			ON CONFLICT (who_hash) DO UPDATE SET
+				wrong = CASE WHEN password_guesses.until_ts > $2 THEN password_guesses.wrong + 1 ELSE 1 END,
+				until_ts = CASE WHEN password_guesses.until_ts > $2 THEN password_guesses.until_ts ELSE excluded.until_ts END
+			RETURNING wrong, until_ts`, who, tx.Now.UnixMilli(), tx.Now.Add(guessWindow).UnixMilli())
+		tried.wait = time.UnixMilli(tried.until).Sub(tx.Now)
+		return err
+	}
+	if right {
+		if err := s.db.Read(ctx, read); err != nil {
+			return err
+		}
+		tried.wrong++ // the same threshold as for a wrong one
+	} else if err := s.db.Write(ctx, count); err != nil {
+		return err
+	}
+	if tried.wrong > maxWrong {
+		return errcode.TooManyRequests(tried.wait)
+	}
+	return nil
+}
+
+type guesses struct {
+	wrong, until int64
+	wait         time.Duration
+}
+
+func scanGuesses(r db.Row) (g guesses, err error) {
+	err = r.Scan(&g.wrong, &g.until)
+	return g, err
+}
+
+func sweepGuesses(tx *db.Tx) error {
+	_, err := tx.Exec(`DELETE FROM password_guesses WHERE until_ts <= $1`, tx.Now.UnixMilli())
+	return err
+}

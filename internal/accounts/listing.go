@@ -1,0 +1,113 @@
+package accounts
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/id"
+)
+
+// The states of a registration.
+const (
+	StatePending  = "pending"
+	StateApproved = "approved"
+	StateDenied   = "denied"
+)
+
+// Registration is an account that was made while approval was in use (MSC3866,
+// A-55).
+type Registration struct {
+	UserID  id.UserID
+	Created time.Time
+	Signup  Signup
+	// State is StatePending, StateApproved, or StateDenied; an account that was
+	// deactivated while it was pending counts as denied.
+	State string
+}
+
+const registrationState = `CASE WHEN approved THEN 'approved' WHEN deactivated_ts IS NULL THEN 'pending' ELSE 'denied' END`
+
+// Registrations lists registrations in any of the states, the oldest first: at
+// most limit of them, from where an earlier call ended ("" for the beginning).
+// Next is empty at the end. Total counts all that there are in those states. It
+// fails with InvalidParam for an unknown state or a from that is not one of its
+// own.
+func (s *Service) Registrations(tx *db.Tx, states []string, from string, limit int) (rows []Registration, total int64, next string, err error) {
+	for _, state := range states {
+		if state != StatePending && state != StateApproved && state != StateDenied {
+			return nil, 0, "", errcode.InvalidParam.New("A state is pending, approved or denied.").With("param", "state")
+		}
+	}
+	if len(states) == 0 {
+		states = []string{StatePending, StateApproved, StateDenied}
+	}
+	created, after, err := parseFrom(from)
+	if err != nil {
+		return nil, 0, "", err
+	}
+	in := db.In(states)
+	const among = ` FROM users WHERE approved IS NOT NULL AND NOT guest AND ` + registrationState + ` IN (`
+	if total, err = db.Value[int64](tx, `SELECT COUNT(*)`+among+in.Marks(1)+`)`, in.Args()...); err != nil {
+		return nil, 0, "", err
+	}
+	rows, err = db.All(tx, func(r db.Row) (row Registration, err error) {
+		var created int64
+		err = r.Scan(&row.UserID, &created, &row.Signup.IP, &row.Signup.UserAgent, &row.Signup.Token, &row.State)
+		row.Created = time.UnixMilli(created)
+		return row, err
+	}, `SELECT user_id, created_ts, registered_ip, registered_user_agent, registration_token, `+registrationState+among+in.Marks(4)+`)
+		AND (created_ts, user_id) > ($1, $2) ORDER BY created_ts, user_id LIMIT $3`, in.Args(created, after, limit+1)...)
+	if len(rows) > limit {
+		rows = rows[:limit]
+		if limit > 0 {
+			last := rows[limit-1]
+			next = strconv.FormatInt(last.Created.UnixMilli(), 10) + "_" + string(last.UserID)
+		}
+	}
+	return rows, total, next, err
+}
+
+// parseFrom reads a place in the list: the creation time and the user ID of the
+// row before it.
+func parseFrom(from string) (created int64, after string, err error) {
+	if from == "" {
+		return -1, "", nil
+	}
+	ts, after, _ := strings.Cut(from, "_")
+	created, err = strconv.ParseInt(ts, 10, 64)
+	if _, fault := id.ParseUserID(after); err != nil || fault != nil {
+		return 0, "", errcode.InvalidParam.New("%q has to be a next_from of this list.", "from").With("param", "from")
+	}
+	return created, after, nil
+}
+
+// UserFilter says which accounts to list. The zero value means all.
+type UserFilter struct {
+	// Name is a part of the user ID, in any case.
+	Name                       string
+	Admin, Guest, Locked       *bool
+	HideDeactivated            bool
+	Pending                    bool // only accounts that wait for approval or were denied (A-49)
+	NewestFirst, DescendByName bool // instead of the order of user IDs
+	From, Limit                int64
+}
+
+// Users lists accounts, and says how many there are in all that the filter lets
+// through.
+func (s *Service) Users(tx *db.Tx, f UserFilter) (users []Account, total int64, err error) {
+	const among = ` FROM users WHERE lower(user_id) LIKE $1 ESCAPE '!'
+		AND (admin = $2 OR $2 IS NULL) AND (guest = $3 OR $3 IS NULL) AND (locked = $4 OR $4 IS NULL)
+		AND (deactivated_ts IS NULL OR NOT $5) AND ((approved IS NOT NULL AND NOT approved) OR NOT $6)`
+	pattern := "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(f.Name)) + "%"
+	args := []any{pattern, f.Admin, f.Guest, f.Locked, f.HideDeactivated, f.Pending}
+	if total, err = db.Value[int64](tx, `SELECT COUNT(*)`+among, args...); err != nil {
+		return nil, 0, err
+	}
+	users, err = db.All(tx, scanAccount, `SELECT `+accountColumns+among+`
+		ORDER BY CASE WHEN $7 THEN created_ts END DESC, CASE WHEN $8 THEN user_id END DESC, user_id LIMIT $9 OFFSET $10`,
+		append(args, f.NewestFirst, f.DescendByName, f.Limit, f.From)...)
+	return users, total, err
+}

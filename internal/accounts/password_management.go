@@ -1,0 +1,53 @@
+package accounts
+
+import (
+	"context"
+	"unicode/utf8"
+
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+)
+
+type changePasswordRequest struct {
+	NewPassword   string `json:"new_password" required:"true"`
+	LogoutDevices *bool  `json:"logout_devices"` // default true
+	Auth          *Auth  `json:"auth"`
+}
+
+func (s *Service) changePassword(ctx context.Context, call *httpapi.Call, req changePasswordRequest) (empty, error) {
+	if err := s.CheckNewPassword(req.NewPassword); err != nil {
+		return empty{}, err
+	}
+	proof, err := s.Interactive(ctx, call, ByPassword(""), req.Auth)
+	if err != nil {
+		return empty{}, err
+	}
+	hash, err := s.passwords.Hash(ctx, req.NewPassword)
+	if err != nil {
+		return empty{}, err
+	}
+	return empty{}, s.db.Write(ctx, func(tx *db.Tx) error {
+		if _, err := s.Hold(tx, call.UserID); err != nil {
+			return err
+		}
+		if err := s.Spend(tx, proof); err != nil {
+			return err
+		}
+		if err := setPasswordHash(tx, call.UserID, hash); err != nil {
+			return err
+		}
+		if req.LogoutDevices != nil && !*req.LogoutDevices {
+			return nil
+		}
+		return s.DeleteOtherDevices(tx, call.UserID, call.DeviceID)
+	})
+}
+
+// CheckNewPassword fails with WeakPassword if the password is too short.
+func (s *Service) CheckNewPassword(password string) error {
+	if least := s.cfg.Login.Password.MinLength; utf8.RuneCountInString(password) < least {
+		return errcode.WeakPassword.New("The password needs at least %d characters.", least)
+	}
+	return nil
+}

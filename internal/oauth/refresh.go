@@ -1,0 +1,119 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+
+	"github.com/narthex-matrix/narthex/internal/accounts"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/secret"
+)
+
+// How refreshing works. A refresh token R1 is exchanged for an access token A2 and
+// a refresh token R2, which both note that they replace R1. R1 stays good: if the
+// answer was lost, it is exchanged again, and A2 and R2 are void. The first use of
+// A2 or R2 spends R1. Whoever comes with a spent token shows that two parties have
+// it, and the session ends. Client-server API, "Refreshing access tokens".
+
+type refreshRequest struct {
+	RefreshToken string `json:"refresh_token" required:"true"`
+}
+
+func (s *Service) refresh(ctx context.Context, _ *httpapi.Call, req refreshRequest) (tokens, error) {
+	if !secret.Plausible(secret.RefreshToken, req.RefreshToken) {
+		return tokens{}, unknownToken()
+	}
+	var fresh tokens
+	var refused error // what is written stays, although the answer is a failure
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		fresh, refused = tokens{}, nil
+		r, err := heldRefreshToken(tx, req.RefreshToken)
+		switch {
+		case errors.Is(err, db.ErrNoRow):
+			refused = unknownToken()
+			return nil
+		case err != nil:
+			return err
+		case r.spent:
+			refused = unknownToken()
+			if err := s.accounts.Audit(tx, accounts.ServerActor, "refresh_token_reused", string(r.userID), map[string]id.DeviceID{"device_id": r.deviceID}); err != nil {
+				return err
+			}
+			return s.accounts.DeleteDevices(tx, r.userID, []id.DeviceID{r.deviceID})
+		case r.locked:
+			refused = userLocked()
+			return nil
+		}
+		fresh, err = s.rotate(tx, r)
+		return err
+	})
+	if err == nil {
+		err = refused
+	}
+	return fresh, err
+}
+
+// rotate replaces a refresh token that is good.
+func (s *Service) rotate(tx *db.Tx, r refreshToken) (tokens, error) {
+	if r.replaces != nil {
+		if err := spend(tx, *r.replaces, r.userID, r.deviceID); err != nil {
+			return tokens{}, err
+		}
+	}
+	// What came of an earlier exchange of the same token was never used.
+	if _, err := tx.Exec(`DELETE FROM refresh_tokens WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, r.userID, r.deviceID, r.tokenID); err != nil {
+		return tokens{}, err
+	}
+	if _, err := tx.Exec(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, r.userID, r.deviceID, r.tokenID); err != nil {
+		return tokens{}, err
+	}
+	return s.issue(tx, r.userID, r.deviceID, true, &r.tokenID)
+}
+
+// spend ends the grace of a refresh token: its successors have arrived.
+func spend(tx *db.Tx, tokenID int64, userID id.UserID, deviceID id.DeviceID) error {
+	if _, err := tx.Exec(`UPDATE refresh_tokens SET spent = TRUE WHERE token_id = $1`, tokenID); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`UPDATE access_tokens SET replaces = NULL WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, userID, deviceID, tokenID); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`UPDATE refresh_tokens SET replaces = NULL WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, userID, deviceID, tokenID)
+	return err
+}
+
+type refreshToken struct {
+	tokenID  int64
+	userID   id.UserID
+	deviceID id.DeviceID
+	spent    bool
+	replaces *int64
+	locked   bool
+}
+
+// heldRefreshToken finds a refresh token and keeps others from using the session's
+// tokens until the transaction ends.
+func heldRefreshToken(tx *db.Tx, token string) (r refreshToken, err error) {
+	find := func() error {
+		r, err = db.One(tx, func(row db.Row) (r refreshToken, err error) {
+			err = row.Scan(&r.tokenID, &r.userID, &r.deviceID, &r.spent, &r.replaces, &r.locked)
+			return r, err
+		}, `SELECT t.token_id, t.user_id, t.device_id, t.spent, t.replaces, u.locked FROM refresh_tokens t JOIN users u ON u.user_id = t.user_id
+			WHERE t.token_hash = $1`, secret.Hash(token))
+		return err
+	}
+	if err := find(); err != nil {
+		return r, err
+	}
+	if err := lockDevice(tx, r.userID, r.deviceID); err != nil {
+		return r, err
+	}
+	err = find() // as it is now that the lock is held
+	return r, err
+}
+
+func lockDevice(tx *db.Tx, userID id.UserID, deviceID id.DeviceID) error {
+	return tx.Lock("device", string(userID)+" "+string(deviceID))
+}
