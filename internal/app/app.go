@@ -25,6 +25,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/jobs"
 	"github.com/narthex-matrix/narthex/internal/oauth"
+	"github.com/narthex-matrix/narthex/internal/push"
 	"github.com/narthex-matrix/narthex/internal/rooms"
 	"github.com/narthex-matrix/narthex/internal/secret"
 	"github.com/narthex-matrix/narthex/internal/signing"
@@ -104,18 +105,21 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	accountData := accountdata.New(accountdata.Deps{DB: a.DB})
 	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Passwords: a.Passwords})
 	a.Rooms = rooms.New(rooms.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, AccountData: accountData, Signer: signer})
+	pushes := push.New(push.Deps{DB: a.DB, AccountData: accountData})
 
 	routes := slices.Concat(
 		a.Accounts.Routes(),
 		accountData.Routes(),
 		a.OAuth.Routes(),
 		a.Rooms.Routes(),
+		pushes.Routes(),
 	)
 	a.runner = jobs.NewRunner(a.DB, seams.Log, slices.Concat(
 		a.Accounts.Jobs(),
 		accountData.Jobs(),
 		a.OAuth.Jobs(),
 		a.Rooms.Jobs(),
+		pushes.Jobs(),
 	))
 	a.server = &httpapi.Server{
 		Now: seams.Now, Log: seams.Log, Observe: seams.Observe,

@@ -100,6 +100,10 @@ var (
 		Meaning: "The server writes account data of this type itself (m.fully_read, m.push_rules).",
 		Client:  "Use the endpoints for read markers and push rules.",
 		Source:  "Client-server API, Client Config"})
+	RuleAnchorNotFound = row(Code{Key: "RuleAnchorNotFound", Name: "M_UNKNOWN", Status: 400,
+		Meaning: "The push rule named by before or after is not one of the requester's own rules of that kind.",
+		Client:  "Read the rules again, and place the rule beside one that exists.",
+		Source:  "Client-server API, setPushRule"})
 	MissingParam = row(Code{Key: "MissingParam", Name: "M_MISSING_PARAM", Status: 400,
 		Meaning: "A required parameter is missing.",
 		Client:  "Send the parameter that the text names.",

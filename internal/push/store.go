@@ -1,0 +1,102 @@
+package push
+
+import (
+	"errors"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/narthex-matrix/narthex/internal/bus"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/id"
+)
+
+type changesRow struct {
+	raw []byte
+	pos int64
+}
+
+func scanChanges(r db.Row) (row changesRow, err error) {
+	err = r.Scan(&row.raw, &row.pos)
+	return row, err
+}
+
+// changesRowOf gives the user's row; its position is 0 if there is none.
+func changesRowOf(tx *db.Tx, userID id.UserID) (changesRow, error) {
+	row, err := db.One(tx, scanChanges, `SELECT changes, pos FROM push_rules WHERE user_id = $1`, userID)
+	if errors.Is(err, db.ErrNoRow) {
+		return changesRow{raw: []byte(`{}`)}, nil
+	}
+	return row, err
+}
+
+// changesOf gives what the user changed, and the position of the last change, 0 if
+// there is none.
+func changesOf(tx *db.Tx, userID id.UserID) (c changes, pos int64, err error) {
+	row, err := changesRowOf(tx, userID)
+	if err != nil {
+		return c, 0, err
+	}
+	return c, row.pos, json.Unmarshal(row.raw, &c)
+}
+
+// putChanges stores what the user changed under a new position and wakes the user.
+func putChanges(tx *db.Tx, userID id.UserID, c changes) error {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	if len(raw) > maxChanges {
+		return errcode.TooLarge.New("Your push rules have more than %d bytes together. Remove some first.", maxChanges)
+	}
+	pos, err := tx.Next()
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO push_rules (user_id, changes, pos) VALUES ($1, $2, $3)
+		ON CONFLICT (user_id) DO UPDATE SET changes = excluded.changes, pos = excluded.pos`, userID, raw, pos)
+	if err == nil {
+		tx.Wake(bus.User(userID))
+	}
+	return err
+}
+
+// PushRules gives the content of the account data m.push_rules, and the position
+// of its last change, which is 0 for a user who has the default rules.
+func (s *Service) PushRules(tx *db.Tx, userID id.UserID) (jsontext.Value, int64, error) {
+	c, pos, err := changesOf(tx, userID)
+	if err != nil {
+		return nil, 0, err
+	}
+	raw, err := json.Marshal(pushRulesResponse{Global: c.named(userID)})
+	return raw, pos, err
+}
+
+// ChangedSince reports whether /sync must send m.push_rules: from 0 always, and
+// otherwise if they changed after position from and up to to.
+func (s *Service) ChangedSince(tx *db.Tx, userID id.UserID, from, to int64) (bool, error) {
+	if from == 0 {
+		return true, nil
+	}
+	return db.Value[bool](tx, `SELECT EXISTS (SELECT 1 FROM push_rules WHERE user_id = $1 AND pos > $2 AND pos <= $3)`, userID, from, to)
+}
+
+// Rules gives the user's push rules, compiled, and the position of their last
+// change.
+func (s *Service) Rules(tx *db.Tx, userID id.UserID) (*Rules, int64, error) {
+	row, err := changesRowOf(tx, userID)
+	if err != nil || row.pos == 0 {
+		return defaultRules, 0, err
+	}
+	if kept, ok := s.rules.GetIfPresent(userID); ok && kept.pos == row.pos {
+		return kept.rules, kept.pos, nil
+	}
+	var c changes
+	if err := json.Unmarshal(row.raw, &c); err != nil {
+		return nil, 0, err
+	}
+	kept := compiledRules{compile(c.full()), row.pos}
+	s.rules.Set(userID, kept)
+	return kept.rules, kept.pos, nil
+}
