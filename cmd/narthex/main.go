@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/narthex-matrix/narthex/internal/errcode"
 )
 
 func main() {
@@ -29,6 +31,8 @@ type streams struct {
 // commands is the command line.
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server."`
+	User    userCommand    `cmd:"" help:"Create and change accounts."`
+	Approve approveCommand `cmd:"" help:"Decide on accounts that wait for approval."`
 	Routes  routesCommand  `cmd:"" help:"List the endpoints."`
 	Errors  errorsCommand  `cmd:"" help:"Explain the errors that clients can see."`
 	Config  configCommand  `cmd:"" help:"Write a configuration file, or check one."`
@@ -69,6 +73,10 @@ func run(ctx context.Context, args []string, std streams) int {
 	case errors.Is(err, errFound):
 		return 1
 	default:
+		var answer *errcode.Error
+		if errors.As(err, &answer) { // what a client would be told
+			err = errors.New(answer.Text)
+		}
 		fmt.Fprintln(std.err, "narthex:", err)
 		return 1
 	}

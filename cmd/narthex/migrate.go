@@ -35,8 +35,15 @@ type stepRow struct {
 
 // Run lists the steps.
 func (c migrateStatusCommand) Run(ctx context.Context, std streams) error {
+	cfg, err := c.loadChecked()
+	if err != nil {
+		return err
+	}
+	if err := present(cfg); err != nil {
+		return err
+	}
 	var rows []stepRow
-	err := c.withDB(ctx, std, func(d *db.DB) error {
+	err = c.withDB(ctx, std, func(d *db.DB) error {
 		known, err := db.Migrations()
 		if err != nil {
 			return err

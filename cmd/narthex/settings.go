@@ -90,6 +90,31 @@ func (s settings) open(ctx context.Context, w io.Writer) (*app.App, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := present(cfg); err != nil {
+		return nil, err
+	}
+	return s.openOrCreate(ctx, w)
+}
+
+// present refuses a database file that is not there: most likely the command was
+// started in another folder than the server.
+func present(cfg config.Config) error {
+	file := app.DatabaseName(cfg)
+	if strings.Contains(file, "://") {
+		return nil
+	}
+	if _, err := os.Stat(file); err != nil {
+		return fmt.Errorf("there is no database %s; use the --config, --data or --database of the server", file)
+	}
+	return nil
+}
+
+// openOrCreate is open for a server that may not have run yet.
+func (s settings) openOrCreate(ctx context.Context, w io.Writer) (*app.App, error) {
+	cfg, err := s.loadChecked()
+	if err != nil {
+		return nil, err
+	}
 	log := slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if err := current(ctx, cfg, log); err != nil {
 		return nil, err
