@@ -1,0 +1,25 @@
+.PHONY: help build run test test-pg lint generate check
+
+help: ## Show the targets.
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+build: ## Build bin/narthex.
+	CGO_ENABLED=0 go build -trimpath -o bin/narthex ./cmd/narthex
+
+run: ## Run a server for trying things out, in ./narthex-data.
+	go run ./cmd/narthex serve --dev
+
+test: ## Test over SQLite.
+	NARTHEX_TEST_DATABASE=sqlite go test ./...
+
+test-pg: ## Test over PostgreSQL, which has to be installed but not running.
+	CI=true NARTHEX_TEST_DATABASE=postgres go test ./...
+
+lint: ## Check the style.
+	golangci-lint run
+
+generate: ## Write the references in docs/reference from the code.
+	go run ./cmd/narthex docs
+
+check: ## All that a change must pass.
+	.ci/run
