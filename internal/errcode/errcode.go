@@ -37,11 +37,7 @@ func (c *Code) Error() string { return c.Key }
 // New makes a failure of this row. The text is a sentence that the person using
 // the client can act on; it carries no other person's data and no internals.
 func (c *Code) New(format string, args ...any) *Error {
-	text := format
-	if len(args) > 0 {
-		text = fmt.Sprintf(format, args...)
-	}
-	return &Error{Code: c, Text: text}
+	return &Error{Code: c, Text: fmt.Sprintf(format, args...)}
 }
 
 // Wrap is New with a cause, which goes to the log and never to the client.

@@ -175,3 +175,12 @@ func (s *Server) version() int {
 
 // dataFolder is where the cluster's files are.
 func (s *Server) dataFolder() string { return filepath.Join(s.folder, "data") }
+
+// DropConnections ends every connection to a database, as a restart would.
+func (s *Server) DropConnections(database string) error {
+	name, err := databaseName(database)
+	if err != nil {
+		return err
+	}
+	return s.admin(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '` + name + `'`)
+}

@@ -1,0 +1,90 @@
+package bus_test
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/narthex-matrix/narthex/internal/bus"
+	"github.com/narthex-matrix/narthex/internal/pgtest"
+)
+
+// woken reports whether a wake-up is waiting.
+func woken(w *bus.Waiter) bool {
+	select {
+	case <-w.C:
+		return true
+	default:
+		return false
+	}
+}
+
+func TestLocal(t *testing.T) {
+	b := bus.NewLocal()
+	alice, room := b.Subscribe("ualice"), b.Subscribe("ualice", "rhall")
+	b.Wake([]string{"rhall", "rhall"})
+	if woken(alice) || !woken(room) || woken(room) {
+		t.Error("a key wakes its waiters, once, and no other")
+	}
+	b.Wake([]string{"ualice"})
+	if !woken(alice) || !woken(room) {
+		t.Error("both wait for the user")
+	}
+	alice.Add("rporch")
+	b.Wake([]string{"rporch"})
+	if !woken(alice) {
+		t.Error("a key that was added wakes")
+	}
+	alice.Close()
+	b.Wake([]string{"ualice", "rporch"})
+	if woken(alice) || !woken(room) {
+		t.Error("a closed waiter is not woken, the others are")
+	}
+	b.WakeAll()
+	if !woken(room) {
+		t.Error("WakeAll wakes everyone")
+	}
+}
+
+// TestPostgres holds that a wake-up of one process reaches another, and that a
+// broken connection is made again with a wake-up for everyone.
+func TestPostgres(t *testing.T) {
+	server, err := pgtest.Start()
+	if errors.Is(err, pgtest.ErrNotInstalled) && os.Getenv("CI") != "true" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	url, err := server.NewDatabase("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func() *bus.Postgres {
+		b, err := bus.NewPostgres(t.Context(), url, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(b.Close)
+		return b
+	}
+	here, there := open(), open()
+	w := there.Subscribe("rhall")
+	defer w.Close()
+	here.Wake([]string{"rhall", "r" + strings.Repeat("x", 200)})
+	<-w.C
+
+	if err := server.DropConnections(url); err != nil {
+		t.Fatal(err)
+	}
+	<-w.C // everyone is woken when the connection is back
+	here.Wake([]string{"rhall"})
+	<-w.C
+}
