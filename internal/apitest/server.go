@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -92,7 +91,7 @@ func Over(t testing.TB, database string, change ...func(*config.Config)) *Server
 	}
 	a, err := app.Open(t.Context(), cfg, app.Seams{
 		Now: s.clock.now, Unsynced: true,
-		Log:     slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log:     s.Logger(),
 		Observe: func(a httpapi.Answer) { observe(t, a) },
 	})
 	if err != nil {

@@ -1,0 +1,8 @@
+package apitest
+
+import "log/slog"
+
+// Logger logs where the server does, at every level.
+func (s *Server) Logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
