@@ -173,7 +173,11 @@ func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
 // check refuses what one of the engines could not store.
 func check(args []any) error {
 	for _, a := range args {
-		if s, ok := a.(string); ok && strings.IndexByte(s, 0) >= 0 {
+		s, ok := a.(string)
+		if p, is := a.(*string); is && p != nil {
+			s, ok = *p, true
+		}
+		if ok && strings.IndexByte(s, 0) >= 0 {
 			return ErrNUL
 		}
 	}
