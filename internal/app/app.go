@@ -19,6 +19,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/bus"
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/ephemeral"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/event"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
@@ -29,6 +30,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/rooms"
 	"github.com/narthex-matrix/narthex/internal/secret"
 	"github.com/narthex-matrix/narthex/internal/signing"
+	"github.com/narthex-matrix/narthex/internal/timeline"
 )
 
 // Seams are the edges to the outside world: main fills them from the
@@ -105,6 +107,8 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	accountData := accountdata.New(accountdata.Deps{DB: a.DB})
 	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Passwords: a.Passwords})
 	a.Rooms = rooms.New(rooms.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, AccountData: accountData, Signer: signer})
+	history := timeline.New(timeline.Deps{DB: a.DB, Rooms: a.Rooms, AccountData: accountData})
+	ephemera := ephemeral.New(ephemeral.Deps{DB: a.DB, Config: cfg, AccountData: accountData, Rooms: a.Rooms})
 	pushes := push.New(push.Deps{DB: a.DB, AccountData: accountData})
 
 	routes := slices.Concat(
@@ -112,6 +116,8 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		accountData.Routes(),
 		a.OAuth.Routes(),
 		a.Rooms.Routes(),
+		history.Routes(),
+		ephemera.Routes(),
 		pushes.Routes(),
 	)
 	a.runner = jobs.NewRunner(a.DB, seams.Log, slices.Concat(
@@ -119,6 +125,8 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		accountData.Jobs(),
 		a.OAuth.Jobs(),
 		a.Rooms.Jobs(),
+		history.Jobs(),
+		ephemera.Jobs(),
 		pushes.Jobs(),
 	))
 	a.server = &httpapi.Server{
