@@ -2,12 +2,15 @@ package rooms
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"slices"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/narthex-matrix/narthex/internal/authrules"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/event"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 )
@@ -23,14 +26,23 @@ func insertAlias(tx *db.Tx, alias id.RoomAlias, roomID id.RoomID, creator id.Use
 	return err
 }
 
+// canonicalAliases is the content of m.room.canonical_alias.
+type canonicalAliases struct {
+	Alias *string  `json:"alias"`
+	Alt   []string `json:"alt_aliases"`
+}
+
+func (c canonicalAliases) names() []string {
+	if c.Alias != nil && *c.Alias != "" {
+		return append(c.Alt, *c.Alias)
+	}
+	return c.Alt
+}
+
 // checkAliases refuses a canonical alias that does not lead to the room. Aliases
 // that were there before may stay.
-func (r *room) checkAliases(content json.RawMessage) error {
-	type aliases struct {
-		Alias *string  `json:"alias"`
-		Alt   []string `json:"alt_aliases"`
-	}
-	var wanted, present aliases
+func (r *room) checkAliases(content []byte) error {
+	var wanted, present canonicalAliases
 	if err := json.Unmarshal(content, &wanted); err != nil {
 		return errcode.BadJSON.New("%q must be a string and %q a list of strings.", "alias", "alt_aliases")
 	}
@@ -38,17 +50,11 @@ func (r *room) checkAliases(content json.RawMessage) error {
 		_ = json.Unmarshal(ev.Content, &present) // what is malformed there allows nothing
 	}
 	known := map[string]bool{}
-	for _, a := range present.Alt {
-		known[a] = true
+	for _, name := range present.names() {
+		known[name] = true
 	}
-	if present.Alias != nil {
-		known[*present.Alias] = true
-	}
-	names := wanted.Alt
-	if wanted.Alias != nil && *wanted.Alias != "" {
-		names = append(names, *wanted.Alias)
-	}
-	for _, name := range names {
+	var added []id.RoomAlias
+	for _, name := range wanted.names() {
 		if known[name] {
 			continue
 		}
@@ -56,15 +62,26 @@ func (r *room) checkAliases(content json.RawMessage) error {
 		if err != nil {
 			return errcode.InvalidParam.New("%q holds something that is not a room alias.", canonicalAlias).With("param", "alias")
 		}
-		roomID, err := r.s.ResolveAlias(r.tx, alias)
-		if errors.Is(err, errcode.NotFound) || err == nil && roomID != r.id {
-			return errcode.BadAlias.New("The alias %s does not lead to this room. Create it first.", alias)
-		}
+		added = append(added, alias)
+	}
+	return r.leadHere(added)
+}
+
+// leadHere fails with BadAlias unless all aliases lead to the room.
+func (r *room) leadHere(aliases []id.RoomAlias) error {
+	return db.Chunks(aliases, func(chunk []id.RoomAlias) error {
+		in := db.In(chunk)
+		found, err := db.All(r.tx, db.Scalar[id.RoomAlias], `SELECT alias FROM room_aliases WHERE room_id = $1 AND alias IN (`+in.Marks(2)+`)`, in.Args(r.id)...)
 		if err != nil {
 			return err
 		}
-	}
-	return nil
+		for _, alias := range chunk {
+			if !slices.Contains(found, alias) {
+				return errcode.BadAlias.New("The alias %s does not lead to this room. Create it first.", alias)
+			}
+		}
+		return nil
+	})
 }
 
 type roomAliasRequest struct {
@@ -136,11 +153,17 @@ func (s *Service) deleteRoomAlias(ctx context.Context, call *httpapi.Call, req r
 // NotJoined, or InsufficientPower. What says what the level is for: "delete
 // aliases".
 func (s *Service) RequireLevel(tx *db.Tx, roomID id.RoomID, userID id.UserID, eventType, what string) error {
-	r, err := s.enter(tx, roomID, change{caller: userID, target: userID})
+	r, err := s.look(tx, roomID)
+	if errors.Is(err, db.ErrNoRow) {
+		return notJoined(userID, roomID)
+	}
 	if err != nil {
 		return err
 	}
-	if r.membership(userID) != "join" {
+	if err := r.load(createKey, levelsKey, memberKey(userID)); err != nil {
+		return err
+	}
+	if r.membership(userID) != event.Join {
 		return notJoined(userID, roomID)
 	}
 	return r.needs(userID, r.levels().EventLevel(eventType, true), what)

@@ -109,7 +109,7 @@ func (s *Service) unsignedParts(tx *db.Tx, events []Stored) (map[int64]Stored, m
 func clientEvent(ev *event.Event, withoutRoomID bool, u *unsigned) (jsontext.Value, error) {
 	b := make([]byte, 0, len(ev.Content)+256)
 	b = append(b, `{"content":`...)
-	b = append(b, ev.Content...)
+	b = append(b, clientContent(ev)...)
 	b = append(b, `,"event_id":`...)
 	b = canonicaljson.AppendString(b, string(ev.ID))
 	b = append(b, `,"origin_server_ts":`...)
@@ -138,4 +138,17 @@ func clientEvent(ev *event.Event, withoutRoomID bool, u *unsigned) (jsontext.Val
 		b = append(append(b, `,"unsigned":`...), raw...)
 	}
 	return append(b, '}'), nil
+}
+
+// clientContent is the content, and in redactions of every room version what they
+// redact, as it has been in the content since version 11.
+func clientContent(ev *event.Event) []byte {
+	if ev.Redacts == "" || ev.Version.RedactsInContent {
+		return ev.Content
+	}
+	members, err := canonicaljson.AppendMembers(nil, ev.Content)
+	if err != nil {
+		return ev.Content
+	}
+	return canonicaljson.AppendObject(nil, canonicaljson.Set(members, "redacts", canonicaljson.AppendString(nil, string(ev.Redacts))))
 }

@@ -2,10 +2,10 @@ package rooms
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -68,14 +68,14 @@ func (req *createRoomRequest) check(s *Service) (*event.Version, error) {
 		return nil, errcode.InvalidParam.New("A room can be made with at most %d invites and %d state events.", maxInvites, maxInitialState)
 	}
 	if len(req.Invite3PID) > 0 {
-		return nil, errcode.ThreepidMediumNotSupported.New("This server cannot invite by mail or phone yet. Invite by user id.")
+		return nil, byAddress()
 	}
 	if req.RoomVersion == "" {
 		req.RoomVersion = s.cfg.Rooms.DefaultVersion
 	}
-	v, ok := event.VersionByID(req.RoomVersion)
-	if !ok {
-		return nil, errcode.UnsupportedRoomVersion.New("This server does not know that room version. It knows 1 to 12.")
+	v, err := supportedVersion(req.RoomVersion)
+	if err != nil {
+		return nil, err
 	}
 	if req.Preset == "" {
 		req.Preset = privateChat
@@ -83,17 +83,29 @@ func (req *createRoomRequest) check(s *Service) (*event.Version, error) {
 			req.Preset = publicChat
 		}
 	}
-	for name, raw := range map[string]jsontext.Value{"creation_content": req.Creation, "power_level_content_override": req.PowerOverride} {
-		if raw != nil && raw.Kind() != '{' {
-			return nil, errcode.BadJSON.New("%q must be an object.", name).With("param", name)
-		}
+	if req.Creation != nil && req.Creation.Kind() != '{' {
+		return nil, errcode.BadJSON.New("%q must be an object.", "creation_content").With("param", "creation_content")
+	}
+	if req.PowerOverride != nil && req.PowerOverride.Kind() != '{' {
+		return nil, errcode.BadJSON.New("%q must be an object.", "power_level_content_override").With("param", "power_level_content_override")
 	}
 	for _, st := range req.InitialState {
-		if st.Type == "" || st.Content.Kind() != '{' {
+		switch {
+		case st.Type == "" || st.Content.Kind() != '{':
 			return nil, errcode.BadJSON.New("Each of %q needs a type and a content that is an object.", "initial_state").With("param", "initial_state")
+		case st.Type == event.TypeCreate || st.Type == event.TypeMember:
+			return nil, errcode.InvalidRoomState.New("%q cannot hold %s events. Use %q and %q.", "initial_state", st.Type, "creation_content", "invite")
 		}
 	}
 	return v, nil
+}
+
+// supportedVersion finds a version for a new room.
+func supportedVersion(version string) (*event.Version, error) {
+	if v, ok := event.VersionByID(version); ok {
+		return v, nil
+	}
+	return nil, errcode.UnsupportedRoomVersion.New("This server does not know that room version. It knows 1 to 12.")
 }
 
 func (s *Service) createRoom(ctx context.Context, call *httpapi.Call, req createRoomRequest) (createRoomResponse, error) {
@@ -126,7 +138,7 @@ func (r *room) found(creator id.UserID, req createRoomRequest, alias id.RoomAlia
 	if err != nil {
 		return err
 	}
-	if _, err := r.create(creator, content, req.Visibility == "public"); err != nil {
+	if err := r.create(creator, content, req.Visibility == "public"); err != nil {
 		return initialError(err)
 	}
 	if err := r.setMembership(change{caller: creator, target: creator}, event.Join); err != nil {
@@ -145,39 +157,38 @@ func (r *room) found(creator id.UserID, req createRoomRequest, alias id.RoomAlia
 		return err
 	}
 	for _, st := range states {
-		if err := r.found1(creator, st); err != nil {
+		if err := r.foundWith(creator, st); err != nil {
+			return initialError(err)
+		}
+	}
+	return r.inviteFirst(creator, req.Invite, req.IsDirect)
+}
+
+// foundWith appends one of the first state events.
+func (r *room) foundWith(creator id.UserID, st initialState) error {
+	if st.Type == canonicalAlias && st.StateKey == "" {
+		if err := r.checkAliases(st.Content); err != nil {
 			return err
 		}
 	}
-	return r.firstInvites(creator, req)
-}
-
-// found1 appends one of the first state events.
-func (r *room) found1(creator id.UserID, st initialState) error {
-	_, err := r.append(Draft{Type: st.Type, StateKey: &st.StateKey, Sender: creator, Content: json.RawMessage(st.Content)})
-	return initialError(err)
+	_, err := r.append(Draft{Type: st.Type, StateKey: &st.StateKey, Sender: creator, Content: st.Content})
+	return err
 }
 
 // initialError makes a refusal by the room's own rules what it is for the one who
 // creates the room: a contradiction in the request.
 func initialError(err error) error {
 	var e *errcode.Error
-	if errors.As(err, &e) && (e.Code == errcode.Forbidden || e.Code == errcode.InsufficientPower || e.Code == errcode.NotJoined || e.Code == errcode.AlreadyJoined) {
+	if errors.As(err, &e) && slices.Contains([]*errcode.Code{errcode.Forbidden, errcode.InsufficientPower, errcode.NotJoined, errcode.BadAlias}, e.Code) {
 		return errcode.InvalidRoomState.Wrap(err, "The room cannot be made like this: %s", e.Text)
 	}
 	return err
 }
 
-func creationContent(v *event.Version, creator id.UserID, req createRoomRequest) (json.RawMessage, error) {
+func creationContent(v *event.Version, creator id.UserID, req createRoomRequest) ([]byte, error) {
 	content := map[string]any{}
-	if req.Creation != nil {
-		var given map[string]json.RawMessage
-		if err := json.Unmarshal(req.Creation, &given); err != nil {
-			return nil, err
-		}
-		for name, value := range given {
-			content[name] = value
-		}
+	if err := addMembers(content, req.Creation); err != nil {
+		return nil, err
 	}
 	delete(content, "creator") // the server's to say
 	content["room_version"] = v.ID
@@ -187,7 +198,7 @@ func creationContent(v *event.Version, creator id.UserID, req createRoomRequest)
 	if v.PrivilegedCreators && req.Preset == trustedPrivateChat && len(req.Invite) > 0 {
 		// Whom one trusts stands as high as oneself.
 		var additional []id.UserID
-		if raw, ok := content["additional_creators"].(json.RawMessage); ok {
+		if raw, ok := content["additional_creators"].(jsontext.Value); ok {
 			if err := json.Unmarshal(raw, &additional); err != nil {
 				return nil, errcode.BadJSON.New("%q must be a list of user ids.", "additional_creators").With("param", "creation_content.additional_creators")
 			}
@@ -202,6 +213,22 @@ func creationContent(v *event.Version, creator id.UserID, req createRoomRequest)
 	return json.Marshal(content)
 }
 
+// addMembers puts the members of an object, if there is one, over those that are
+// there.
+func addMembers(content map[string]any, object jsontext.Value) error {
+	if object == nil {
+		return nil
+	}
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal(object, &members); err != nil {
+		return err
+	}
+	for name, value := range members {
+		content[name] = value
+	}
+	return nil
+}
+
 // firstState lists the state after the creator's join: power levels, canonical
 // alias, what the preset says unless initial_state does, initial_state, name, topic.
 func (r *room) firstState(creator id.UserID, req createRoomRequest, alias id.RoomAlias) ([]initialState, error) {
@@ -209,7 +236,7 @@ func (r *room) firstState(creator id.UserID, req createRoomRequest, alias id.Roo
 	if err != nil {
 		return nil, err
 	}
-	out := []initialState{{Type: event.TypePowerLevels, Content: jsontext.Value(levels)}}
+	out := []initialState{{Type: event.TypePowerLevels, Content: levels}}
 	add := func(eventType string, content any) {
 		if raw, err := json.Marshal(content); err == nil { // always: the contents are below
 			out = append(out, initialState{Type: eventType, Content: raw})
@@ -244,8 +271,12 @@ func (r *room) firstState(creator id.UserID, req createRoomRequest, alias id.Roo
 	return out, nil
 }
 
+// creatorsLevel is above the level that creators usually give to others: what
+// needs it is for them, unless they say otherwise.
+const creatorsLevel = 150
+
 // powerLevels is the content of the first power levels, with the override on top.
-func powerLevels(v *event.Version, creator id.UserID, req createRoomRequest) (json.RawMessage, error) {
+func powerLevels(v *event.Version, creator id.UserID, req createRoomRequest) ([]byte, error) {
 	users := map[id.UserID]int64{}
 	if !v.PrivilegedCreators {
 		users[creator] = 100
@@ -255,9 +286,9 @@ func powerLevels(v *event.Version, creator id.UserID, req createRoomRequest) (js
 			}
 		}
 	}
-	tombstone := 100
+	replace := 100
 	if v.PrivilegedCreators {
-		tombstone = 150 // for creators, unless they say otherwise
+		replace = creatorsLevel
 	}
 	content := map[string]any{
 		"users": users, "users_default": 0, "events_default": 0, "state_default": 50,
@@ -265,33 +296,11 @@ func powerLevels(v *event.Version, creator id.UserID, req createRoomRequest) (js
 		"events": map[string]int{
 			"m.room.name": 50, "m.room.avatar": 50, "m.room.canonical_alias": 50,
 			"m.room.power_levels": 100, "m.room.history_visibility": 100,
-			"m.room.server_acl": 100, "m.room.encryption": 100, "m.room.tombstone": tombstone,
+			"m.room.server_acl": 100, "m.room.encryption": 100, tombstone: replace,
 		},
 	}
-	if req.PowerOverride != nil {
-		var override map[string]json.RawMessage
-		if err := json.Unmarshal(req.PowerOverride, &override); err != nil {
-			return nil, err
-		}
-		for name, value := range override {
-			content[name] = value
-		}
+	if err := addMembers(content, req.PowerOverride); err != nil {
+		return nil, err
 	}
 	return json.Marshal(content)
-}
-
-// firstInvites invites those whom the creator named. That one cannot be invited
-// does not keep the room from being made (RE-91).
-func (r *room) firstInvites(creator id.UserID, req createRoomRequest) error {
-	for _, u := range req.Invite {
-		c := change{caller: creator, target: u, direct: req.IsDirect}
-		if err := r.load(memberKey(u)); err != nil {
-			return err
-		}
-		var refusal *errcode.Error
-		if err := r.invite(c); err != nil && !errors.As(err, &refusal) {
-			return err
-		}
-	}
-	return nil
 }

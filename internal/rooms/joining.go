@@ -2,9 +2,10 @@ package rooms
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"slices"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/narthex-matrix/narthex/internal/authrules"
@@ -85,7 +86,7 @@ func (s *Service) knockRoom(ctx context.Context, call *httpapi.Call, req knockRo
 	return s.come(ctx, call, req.RoomIDOrAlias, req.Reason, (*room).knock)
 }
 
-// come runs a join or a knock: the two that may say that a room does not exist.
+// come runs a join or a knock.
 func (s *Service) come(ctx context.Context, call *httpapi.Call, name roomIDOrAlias, reason string, do func(*room, change) error) (joinRoomResponse, error) {
 	var roomID id.RoomID
 	err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
@@ -93,10 +94,7 @@ func (s *Service) come(ctx context.Context, call *httpapi.Call, name roomIDOrAli
 			return err
 		}
 		c := change{caller: call.UserID, target: call.UserID, guest: call.Guest, reason: reason}
-		r, err := s.enter(tx, roomID, c)
-		if errors.Is(err, errcode.NotJoined) {
-			return errcode.NotFound.New("There is no room %s that this server can reach.", roomID)
-		}
+		r, err := s.approach(tx, roomID, c)
 		if err != nil {
 			return err
 		}
@@ -106,6 +104,20 @@ func (s *Service) come(ctx context.Context, call *httpapi.Call, name roomIDOrAli
 		return r.close()
 	})
 	return joinRoomResponse{RoomID: roomID}, err
+}
+
+// approach is enter for joins and knocks: the two that say that a room does not
+// exist, or is of a version that this server does not know.
+func (s *Service) approach(tx *db.Tx, roomID id.RoomID, c change) (*room, error) {
+	r, err := s.enter(tx, roomID, c)
+	var version unknownVersion
+	switch {
+	case errors.Is(err, errcode.NotJoined):
+		return nil, errcode.NotFound.New("There is no room %s that this server can reach.", roomID)
+	case errors.As(err, &version):
+		return nil, errcode.IncompatibleRoomVersion.Wrap(err, "This server does not know the version of that room.").With("room_version", string(version))
+	}
+	return r, err
 }
 
 func (r *room) join(c change) error {
@@ -119,8 +131,10 @@ func (r *room) join(c change) error {
 		return errcode.Forbidden.New("You are banned from this room.")
 	}
 	if c.guest {
-		if err := r.admitsGuests(); err != nil {
+		if admits, err := r.admitsGuests(); err != nil {
 			return err
+		} else if !admits {
+			return errcode.GuestAccessForbidden.New("This room does not admit guests. Make an account to join it.")
 		}
 	}
 	rules := r.joinRules()
@@ -143,19 +157,47 @@ func (r *room) joinRules() *event.JoinRuleContent {
 	return &event.JoinRuleContent{JoinRule: "invite"}
 }
 
-func (r *room) admitsGuests() error {
-	key := authrules.Key{Type: "m.room.guest_access"}
-	if err := r.load(key); err != nil {
-		return err
+// admitsGuests reports whether guests may be in the room.
+func (r *room) admitsGuests() (bool, error) {
+	if err := r.load(guestAccessKey); err != nil {
+		return false, err
 	}
 	var content struct {
 		GuestAccess string `json:"guest_access"`
 	}
-	if ev := r.state[key]; ev != nil {
+	if ev := r.state[guestAccessKey]; ev != nil {
 		_ = json.Unmarshal(ev.Content, &content) // anything else admits nobody
 	}
-	if content.GuestAccess != "can_join" {
-		return errcode.GuestAccessForbidden.New("This room does not admit guests. Make an account to join it.")
+	return content.GuestAccess == "can_join", nil
+}
+
+// dismissGuests takes the guests out of a room that no longer admits them
+// (client-server API, Guest access).
+func (r *room) dismissGuests() error {
+	admits, err := r.admitsGuests()
+	if err != nil || admits {
+		return err
+	}
+	members, err := JoinedMembers(r.tx, r.id)
+	if err != nil {
+		return err
+	}
+	known, err := r.s.accounts.Known(r.tx, members)
+	if err != nil {
+		return err
+	}
+	guests := slices.DeleteFunc(members, func(u id.UserID) bool { return !known[u] })
+	keys := make([]authrules.Key, len(guests))
+	for i, u := range guests {
+		keys[i] = memberKey(u)
+	}
+	if err := r.load(keys...); err != nil {
+		return err
+	}
+	for _, u := range guests {
+		if err := r.setMembership(change{caller: u, target: u, reason: "This room no longer admits guests."}, event.Leave); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -165,8 +207,8 @@ func (r *room) admitsGuests() error {
 func (r *room) joinRestricted(c change, rules *event.JoinRuleContent) error {
 	var allowed []id.RoomID
 	for _, a := range rules.Allow {
-		if a.Type == "m.room_membership" && a.RoomID != "" {
-			allowed = append(allowed, a.RoomID)
+		if roomID, err := id.ParseRoomID(string(a.RoomID)); err == nil && a.Type == "m.room_membership" {
+			allowed = append(allowed, roomID)
 		}
 	}
 	refusal := errcode.Forbidden.New("To join this room you need an invite, or to be in one of the rooms whose members may come in.")
@@ -181,70 +223,66 @@ func (r *room) joinRestricted(c change, rules *event.JoinRuleContent) error {
 	if !member {
 		return refusal
 	}
-	sponsor, err := r.sponsor()
-	if err != nil {
+	if c.sponsor, err = r.sponsor(); err != nil {
 		return err
 	}
-	if sponsor == "" {
+	if c.sponsor == "" {
 		return errcode.Forbidden.New("Nobody in this room has the power to let you in.")
 	}
-	if err := r.load(memberKey(sponsor)); err != nil {
+	if err := r.load(memberKey(c.sponsor)); err != nil {
 		return err
 	}
-	content, err := r.memberContent(c, event.Join)
-	if err != nil {
-		return err
-	}
-	var members map[string]any
-	if err := json.Unmarshal(content, &members); err != nil {
-		return err
-	}
-	members["join_authorised_via_users_server"] = sponsor
-	if content, err = json.Marshal(members); err != nil {
-		return err
-	}
-	key := string(c.target)
-	_, err = r.append(Draft{Type: event.TypeMember, StateKey: &key, Sender: c.caller, Content: content})
-	return err
+	return r.setMembership(c, event.Join)
 }
 
-// sponsor finds a member of this server who may invite: those with a level of
-// their own come first, then anyone if everyone may.
+// sponsor finds a member of this server who may invite, "" if there is none: one
+// of those with a level of their own, or else anyone if everyone may.
 func (r *room) sponsor() (id.UserID, error) {
 	levels := r.levels()
-	var candidates []id.UserID
+	named := map[id.UserID]bool{}
 	if ev := r.get(event.TypePowerLevels, ""); ev != nil {
 		if content, err := ev.PowerLevels(); err == nil {
 			for u := range content.Users {
-				candidates = append(candidates, u)
+				named[u] = true
 			}
 		}
 	}
-	if ev := r.get(event.TypeCreate, ""); ev != nil {
-		candidates = append(candidates, ev.Create().Creators...)
+	for _, u := range r.get(event.TypeCreate, "").Create().Creators {
+		named[u] = true
 	}
-	for _, u := range candidates {
-		if u.ServerName() != r.s.server || levels.UserLevel(u) < levels.Invite() {
-			continue
+	may := []id.UserID{""} // so that it is never empty
+	for u := range named {
+		if u.ServerName() == r.s.server && levels.UserLevel(u) >= levels.Invite() {
+			may = append(may, u)
 		}
-		if err := r.load(memberKey(u)); err != nil {
-			return "", err
-		}
-		if r.membership(u) == event.Join {
+	}
+	in := db.In(may)
+	found, err := db.Value[id.UserID](r.tx, `SELECT user_id FROM room_members WHERE room_id = $1 AND membership = 'join' AND user_id IN (`+in.Marks(2)+`)
+		ORDER BY event_pos LIMIT 1`, in.Args(r.id)...)
+	if !errors.Is(err, db.ErrNoRow) || levels.UserLevel("@") < levels.Invite() { // "@" has no level of its own
+		return found, ignoreNoRow(err)
+	}
+	members, err := db.All(r.tx, db.Scalar[id.UserID], `SELECT user_id FROM room_members WHERE room_id = $1 AND membership = 'join'
+		ORDER BY event_pos LIMIT $2`, r.id, len(named)+1)
+	for _, u := range members {
+		if !named[u] && u.ServerName() == r.s.server {
 			return u, nil
 		}
 	}
-	if levels.UserLevel("@") < levels.Invite() { // whoever has no level of their own
-		return "", nil
-	}
-	local, err := db.Value[id.UserID](r.tx, `SELECT user_id FROM room_members WHERE room_id = $1 AND membership = 'join' LIMIT 1`, r.id)
+	return "", err
+}
+
+func ignoreNoRow(err error) error {
 	if errors.Is(err, db.ErrNoRow) {
-		return "", nil
+		return nil
 	}
-	return local, err
+	return err
 }
 
 func (r *room) knock(c change) error {
+	if c.guest {
+		return errcode.GuestAccessForbidden.New("Guests cannot knock. Make an account to go on.")
+	}
 	switch r.membership(c.caller) {
 	case event.Join:
 		return errcode.AlreadyJoined.New("You are in this room already.")

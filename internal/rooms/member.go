@@ -2,8 +2,10 @@ package rooms
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/authrules"
@@ -21,9 +23,10 @@ type change struct {
 	caller  id.UserID
 	guest   bool // the caller is a guest
 	target  id.UserID
-	content json.RawMessage // further members of the event's content; nil for none
+	content jsontext.Value // further members of the event's content; nil for none
 	reason  string
-	direct  bool // an invite to a direct chat
+	direct  bool      // an invite to a direct chat
+	sponsor id.UserID // who lets the target into a restricted room
 }
 
 // enter opens the room for a change and loads what every change looks at. An
@@ -42,21 +45,12 @@ func (s *Service) enter(tx *db.Tx, roomID id.RoomID, c change) (*room, error) {
 // The checks of one change, in the order of precedence: the caller's membership,
 // the target's state, power. Each gives nil if the change may be tried.
 
-func (r *room) mayInvite(c change) error {
-	switch {
-	case r.membership(c.caller) != event.Join:
-		return notJoined(c.caller, r.id)
-	case r.membership(c.target) == event.Ban:
-		return errcode.Forbidden.New("%s is banned from this room. Unban them before you invite them.", c.target)
-	case r.membership(c.target) == event.Join:
-		return errcode.AlreadyJoined.New("%s is in this room already.", c.target)
-	}
-	return r.needs(c.caller, r.levels().Invite(), "invite people")
-}
-
 func (r *room) mayKick(c change) error {
 	if r.membership(c.caller) != event.Join {
 		return notJoined(c.caller, r.id)
+	}
+	if c.caller == c.target {
+		return nil // it is leaving
 	}
 	switch r.membership(c.target) {
 	case event.Join, event.Invite, event.Knock:
@@ -115,7 +109,7 @@ func (r *room) setMembership(c change, membership string) error {
 	if err != nil {
 		return err
 	}
-	if old := r.get(event.TypeMember, string(c.target)); old != nil && old.Sender == c.caller && sameJSON(old.Content, content) {
+	if unchanged(r.get(event.TypeMember, string(c.target)), c.caller, content) {
 		return nil
 	}
 	key := string(c.target)
@@ -125,24 +119,24 @@ func (r *room) setMembership(c change, membership string) error {
 
 // memberContent is the content that the caller gave, if any, with the membership,
 // the reason, and for those who come in or are invited, their profile.
-func (r *room) memberContent(c change, membership string) (json.RawMessage, error) {
-	members := map[string]json.RawMessage{}
+func (r *room) memberContent(c change, membership string) ([]byte, error) {
+	members := map[string]jsontext.Value{}
 	if c.content != nil {
 		if err := json.Unmarshal(c.content, &members); err != nil {
 			return nil, err
 		}
 	}
-	set := func(name, value string) {
-		if raw, err := json.Marshal(value); err == nil {
-			members[name] = raw
-		}
-	}
+	set := func(name, value string) { members[name] = canonicaljson.AppendString(nil, value) }
 	set("membership", membership)
 	if c.reason != "" {
 		set("reason", c.reason)
 	}
 	if c.direct {
-		members["is_direct"] = json.RawMessage("true")
+		members["is_direct"] = jsontext.Value("true")
+	}
+	delete(members, "join_authorised_via_users_server") // the server's to say
+	if c.sponsor != "" {
+		set("join_authorised_via_users_server", string(c.sponsor))
 	}
 	if c.content == nil && (membership == event.Join || membership == event.Invite || membership == event.Knock) {
 		fields, err := r.s.accounts.ProfileFields(r.tx, c.target)
@@ -151,7 +145,7 @@ func (r *room) memberContent(c change, membership string) (json.RawMessage, erro
 		}
 		for _, name := range []string{accounts.DisplayName, accounts.AvatarURL} {
 			if value := fields[name]; value != nil {
-				members[name] = value
+				members[name] = jsontext.Value(value)
 			}
 		}
 	}
@@ -159,9 +153,15 @@ func (r *room) memberContent(c change, membership string) (json.RawMessage, erro
 }
 
 // sameJSON compares a stored, canonical content with a new one.
-func sameJSON(canonical, other json.RawMessage) bool {
+func sameJSON(canonical, other []byte) bool {
 	c, err := canonicaljson.CanonicalLoose(other)
 	return err == nil && string(c) == string(canonical)
+}
+
+// unchanged reports whether an event would say again what the same person has
+// said last.
+func unchanged(old *event.Event, sender id.UserID, content []byte) bool {
+	return old != nil && old.Sender == sender && sameJSON(old.Content, content)
 }
 
 // membershipRequest is the body of the actions on another user.
@@ -173,16 +173,8 @@ type membershipRequest struct {
 
 type empty struct{}
 
-func (s *Service) inviteUser(ctx context.Context, call *httpapi.Call, req membershipRequest) (empty, error) {
-	return s.act(ctx, req.RoomID, change{caller: call.UserID, target: req.UserID, reason: req.Reason}, (*room).invite)
-}
-
 func (s *Service) kick(ctx context.Context, call *httpapi.Call, req membershipRequest) (empty, error) {
-	c := change{caller: call.UserID, target: req.UserID, reason: req.Reason}
-	if c.target == c.caller {
-		return s.act(ctx, req.RoomID, c, (*room).leave)
-	}
-	return s.act(ctx, req.RoomID, c, (*room).kick)
+	return s.act(ctx, req.RoomID, change{caller: call.UserID, target: req.UserID, reason: req.Reason}, (*room).kick)
 }
 
 func (s *Service) ban(ctx context.Context, call *httpapi.Call, req membershipRequest) (empty, error) {
@@ -216,16 +208,6 @@ func (s *Service) act(ctx context.Context, roomID id.RoomID, c change, do func(*
 	})
 }
 
-func (r *room) invite(c change) error {
-	if err := r.mayInvite(c); err != nil {
-		return err
-	}
-	if err := r.s.invitable(r.tx, c.caller, c.target); err != nil {
-		return err
-	}
-	return r.setMembership(c, event.Invite)
-}
-
 func (r *room) kick(c change) error {
 	if err := r.mayKick(c); err != nil {
 		return err
@@ -247,6 +229,14 @@ func (r *room) unban(c change) error {
 	return r.setMembership(c, event.Leave)
 }
 
+// remove is what "leave" for somebody else means.
+func (r *room) remove(c change) error {
+	if r.membership(c.target) == event.Ban {
+		return r.unban(c)
+	}
+	return r.kick(c)
+}
+
 func (r *room) leave(c change) error {
 	switch r.membership(c.caller) {
 	case event.Join, event.Invite, event.Knock:
@@ -255,29 +245,6 @@ func (r *room) leave(c change) error {
 		return nil
 	}
 	return notJoined(c.caller, r.id)
-}
-
-// invitable checks that the target exists and accepts invites from the caller. A
-// pending account is answered like one that does not exist.
-func (s *Service) invitable(tx *db.Tx, caller, target id.UserID) error {
-	if target.ServerName() != s.server {
-		return errcode.NotFound.New("This server cannot reach %s: it does not exchange events with other servers yet.", target)
-	}
-	exists, err := s.accounts.Exists(tx, target)
-	if err != nil {
-		return err
-	}
-	if !exists {
-		return errcode.NotFound.New("There is no user %s.", target)
-	}
-	blocks, err := s.accountData.BlocksInvites(tx, target, caller)
-	if err != nil {
-		return err
-	}
-	if blocks {
-		return errcode.InviteBlocked.New("%s does not accept invites from you.", target)
-	}
-	return nil
 }
 
 // leaveAll is the job that takes a deactivated user out of every room.

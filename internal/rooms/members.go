@@ -2,7 +2,7 @@ package rooms
 
 import (
 	"context"
-	"errors"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -25,11 +25,9 @@ type getMembersByRoomResponse struct {
 }
 
 func (s *Service) getMembersByRoom(ctx context.Context, call *httpapi.Call, req getMembersByRoomRequest) (out getMembersByRoomResponse, err error) {
-	for name, value := range map[string]string{"membership": req.Membership, "not_membership": req.NotMembership} {
-		switch value {
-		case "", event.Join, event.Invite, event.Leave, event.Ban, event.Knock:
-		default:
-			return out, errcode.InvalidParam.New("The parameter %q is not valid: it must be one of join, invite, leave, ban and knock.", name).With("param", name)
+	for _, p := range [][2]string{{"membership", req.Membership}, {"not_membership", req.NotMembership}} {
+		if !slices.Contains([]string{"", event.Join, event.Invite, event.Leave, event.Ban, event.Knock}, p[1]) {
+			return out, errcode.InvalidParam.New("The parameter %q is not valid: it must be one of join, invite, leave, ban and knock.", p[0]).With("param", p[0])
 		}
 	}
 	wanted := int64(Present)
@@ -39,11 +37,11 @@ func (s *Service) getMembersByRoom(ctx context.Context, call *httpapi.Call, req 
 		}
 	}
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		at, err := s.ReadableAt(tx, req.RoomID, call.UserID)
+		at, err := s.readableAt(tx, req.RoomID, call.UserID, wanted)
 		if err != nil {
 			return err
 		}
-		state, err := membersAt(tx, req.RoomID, min(at, wanted), req.Membership, req.NotMembership)
+		state, err := membersAt(tx, req.RoomID, at, req.Membership, req.NotMembership)
 		if err != nil {
 			return err
 		}
@@ -51,6 +49,20 @@ func (s *Service) getMembersByRoom(ctx context.Context, call *httpapi.Call, req 
 		return err
 	})
 	return out, err
+}
+
+// readableAt is ReadableAt for one who asks for an earlier time: it must be one
+// of which they may read.
+func (s *Service) readableAt(tx *db.Tx, roomID id.RoomID, userID id.UserID, wanted int64) (int64, error) {
+	at, err := s.ReadableAt(tx, roomID, userID)
+	if err != nil || at <= wanted {
+		return at, err
+	}
+	v, err := s.View(tx, roomID, userID)
+	if err == nil && !v.seesAt(wanted) {
+		err = notJoined(userID, roomID)
+	}
+	return wanted, err
 }
 
 func membersAt(tx *db.Tx, roomID id.RoomID, at int64, membership, notMembership string) ([]Stored, error) {
@@ -137,6 +149,3 @@ func (s *Service) forgetRoom(ctx context.Context, call *httpapi.Call, req roomRe
 		return err
 	})
 }
-
-// errPosition says that a token is none of this server's.
-var errPosition = errors.New("not a position of this server")

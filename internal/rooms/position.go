@@ -1,6 +1,12 @@
 package rooms
 
-import "strconv"
+import (
+	"errors"
+	"strconv"
+)
+
+// errPosition says that a token is none of this server's.
+var errPosition = errors.New("not a position of this server")
 
 // Tokens on the wire are a letter and a position: one counter orders everything
 // that a client can wait for or page through.

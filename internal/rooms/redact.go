@@ -2,8 +2,9 @@ package rooms
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
@@ -21,20 +22,20 @@ type redactEventRequest struct {
 
 func (s *Service) redactEvent(ctx context.Context, call *httpapi.Call, req redactEventRequest) (sendMessageResponse, error) {
 	content, err := json.Marshal(struct {
-		Reason *string `json:"reason,omitempty"`
+		Reason *string `json:"reason,omitzero"`
 	}{req.Reason})
 	if err != nil {
 		return sendMessageResponse{}, err
 	}
 	eventID, err := s.send(ctx, Draft{
 		RoomID: req.RoomID, Type: event.TypeRedaction, Sender: call.UserID, Content: content, Redacts: req.EventID,
-		TxnDevice: call.DeviceID, TxnID: string(req.TxnID),
+		TxnDevice: call.DeviceID, TxnID: string(req.TxnID), suspended: call.Suspended,
 	})
 	return sendMessageResponse{EventID: eventID}, err
 }
 
 // redactsOf finds what a redaction sent as an ordinary event redacts.
-func redactsOf(content json.RawMessage) (id.EventID, error) {
+func redactsOf(content []byte) (id.EventID, error) {
 	var c struct {
 		Redacts string `json:"redacts"`
 	}
@@ -63,6 +64,9 @@ func (r *room) redact(d Draft) (id.EventID, error) {
 		return "", err
 	}
 	if target.Sender != d.Sender {
+		if d.suspended {
+			return "", errcode.UserSuspended.New("Your account is suspended: you can redact your own events only. Ask the administrator of this server.")
+		}
 		if err := r.needs(d.Sender, r.levels().Redact(), "redact the events of others"); err != nil {
 			return "", err
 		}
@@ -78,12 +82,9 @@ func (r *room) redact(d Draft) (id.EventID, error) {
 	if _, err := r.tx.Exec(`UPDATE events SET json = $2, redacted_by = COALESCE(redacted_by, $3), relates_to = NULL, rel_type = NULL WHERE pos = $1`, target.Pos, pruned, st.ID); err != nil {
 		return "", err
 	}
-	if target.StateKey != nil {
-		r.tx.AfterCommit(func() { r.s.events.Invalidate(target.ID) })
-		if target.Type == event.TypeMember {
-			if _, err := r.tx.Exec(`UPDATE room_members SET displayname = NULL, avatar_url = NULL WHERE room_id = $1 AND event_pos = $2`, r.id, target.Pos); err != nil {
-				return "", err
-			}
+	if target.IsState(event.TypeMember) {
+		if _, err := r.tx.Exec(`UPDATE room_members SET displayname = NULL, avatar_url = NULL WHERE room_id = $1 AND event_pos = $2`, r.id, target.Pos); err != nil {
+			return "", err
 		}
 	}
 	return st.ID, r.close()

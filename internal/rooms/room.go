@@ -2,7 +2,6 @@ package rooms
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -21,11 +20,13 @@ type Draft struct {
 	Type     string
 	StateKey *string
 	Sender   id.UserID
-	Content  json.RawMessage
+	Content  []byte // a JSON object
 	Redacts  id.EventID
 	// TxnDevice and TxnID say by which request of which device it came, if by one.
 	TxnDevice id.DeviceID
 	TxnID     string
+
+	suspended bool // the sender may redact their own events and nothing else
 }
 
 // room is a room that a transaction writes to. It holds the room's lock.
@@ -37,13 +38,15 @@ type room struct {
 	head
 	// state holds the entries that were asked for; nil for those that do not exist.
 	state map[authrules.Key]*event.Event
+	// begun says that this transaction made the room: all of its state is in state.
+	begun bool
 	dirty bool
 }
 
 // begin starts a room that does not exist yet. Its id is known once its create
 // event is.
 func (s *Service) begin(tx *db.Tx, v *event.Version) *room {
-	r := &room{s: s, tx: tx, version: v, head: head{version: v.ID}, state: map[authrules.Key]*event.Event{}}
+	r := &room{s: s, tx: tx, version: v, head: head{version: v.ID}, state: map[authrules.Key]*event.Event{}, begun: true}
 	if !v.RoomIDIsCreateEvent {
 		r.id = id.RoomID("!" + secret.String(roomIDBytes) + ":" + string(s.server))
 	}
@@ -54,38 +57,61 @@ func (s *Service) begin(tx *db.Tx, v *event.Version) *room {
 const roomIDBytes = 18
 
 // create appends the create event and inserts the room.
-func (r *room) create(creator id.UserID, content json.RawMessage, published bool) (Stored, error) {
+func (r *room) create(creator id.UserID, content []byte, published bool) error {
 	key := ""
 	d := Draft{RoomID: r.id, Type: event.TypeCreate, StateKey: &key, Sender: creator, Content: content}
-	ev, err := event.Build(r.version, event.Draft{
-		RoomID: r.id, Type: d.Type, StateKey: d.StateKey, Sender: creator, Content: content, Depth: 1, OriginServerTS: r.tx.Now.UnixMilli(),
-	}, r.s.signer)
-	if err != nil {
-		return Stored{}, buildError(err)
+	for ts := r.tx.Now.UnixMilli(); ; ts++ {
+		ev, err := event.Build(r.version, event.Draft{
+			RoomID: r.id, Type: d.Type, StateKey: d.StateKey, Sender: creator, Content: content, Depth: 1, OriginServerTS: ts,
+		}, r.s.signer)
+		if err != nil {
+			return buildError(err)
+		}
+		if rejection := authrules.Check(ev, r.get); rejection != nil {
+			return r.refuse(rejection, creator)
+		}
+		inserted, err := insertRoom(r.tx, ev.RoomID, r.version.ID, creator, published)
+		if err != nil {
+			return err
+		}
+		// Since version 12 the id is the hash of the create event, and two rooms that
+		// somebody makes alike in one millisecond would be one room.
+		if !inserted {
+			continue
+		}
+		r.id = ev.RoomID
+		_, err = r.store(ev, d)
+		return err
 	}
-	if rejection := authrules.Check(ev, r.get); rejection != nil {
-		return Stored{}, r.refuse(rejection, creator)
-	}
-	r.id = ev.RoomID
-	if err := insertRoom(r.tx, r.id, r.version.ID, creator, published); err != nil {
-		return Stored{}, err
-	}
-	return r.store(ev, d)
 }
 
-// open takes the room's lock and reads its head. It fails with db.ErrNoRow if
-// there is no such room.
+// unknownVersion is the failure of opening a room of a version that this server
+// does not know: one of a newer server over the same database.
+type unknownVersion string
+
+// Error names the version.
+func (v unknownVersion) Error() string {
+	return fmt.Sprintf("the room has the unknown version %q", string(v))
+}
+
+// open takes the room's lock and reads its head, to write to it. It fails with
+// db.ErrNoRow if there is no such room.
 func (s *Service) open(tx *db.Tx, roomID id.RoomID) (*room, error) {
 	if err := tx.Lock("room", string(roomID)); err != nil {
 		return nil, err
 	}
+	return s.look(tx, roomID)
+}
+
+// look is open for those who only read.
+func (s *Service) look(tx *db.Tx, roomID id.RoomID) (*room, error) {
 	h, err := roomHead(tx, roomID)
 	if err != nil {
 		return nil, err
 	}
 	v, ok := event.VersionByID(h.version)
 	if !ok {
-		return nil, fmt.Errorf("room %s has the unknown version %q", roomID, h.version)
+		return nil, unknownVersion(h.version)
 	}
 	return &room{s: s, tx: tx, id: roomID, version: v, head: h, state: map[authrules.Key]*event.Event{}}, nil
 }
@@ -100,7 +126,7 @@ func (r *room) load(keys ...authrules.Key) error {
 			r.state[k] = nil
 		}
 	}
-	if len(missing) == 0 {
+	if len(missing) == 0 || r.begun {
 		return nil
 	}
 	rows, err := currentState(r.tx, r.id, missing)
@@ -115,7 +141,7 @@ func (s *Service) loadEvents(tx *db.Tx, rows []stateRow, found func(stateRow, *e
 	missing := map[int64]stateRow{}
 	var positions []int64
 	for _, row := range rows {
-		if ev, ok := s.events.GetIfPresent(row.eventID); ok {
+		if ev, ok := s.events.GetIfPresent(row.eventID); ok && !row.redacted {
 			found(row, ev)
 			continue
 		}
@@ -130,7 +156,9 @@ func (s *Service) loadEvents(tx *db.Tx, rows []stateRow, found func(stateRow, *e
 		return err
 	}
 	for _, st := range events {
-		s.events.Set(st.ID, st.Event)
+		if st.RedactedBy == nil {
+			s.events.Set(st.ID, st.Event)
+		}
 		found(missing[st.Pos], st.Event)
 	}
 	return nil
@@ -143,10 +171,10 @@ func (r *room) get(eventType, stateKey string) *event.Event {
 }
 
 var (
-	createKey     = authrules.Key{Type: event.TypeCreate}
-	levelsKey     = authrules.Key{Type: event.TypePowerLevels}
-	joinRulesKey  = authrules.Key{Type: event.TypeJoinRules}
-	visibilityKey = authrules.Key{Type: event.TypeHistoryVisibility}
+	createKey      = authrules.Key{Type: event.TypeCreate}
+	levelsKey      = authrules.Key{Type: event.TypePowerLevels}
+	joinRulesKey   = authrules.Key{Type: event.TypeJoinRules}
+	guestAccessKey = authrules.Key{Type: "m.room.guest_access"}
 )
 
 func memberKey(u id.UserID) authrules.Key {
@@ -333,6 +361,12 @@ func (r *room) refuse(rejection *authrules.Rejection, sender id.UserID) error {
 		return errcode.BadJSON.Wrap(cause, "%s", rejection.Reason)
 	}
 	return errcode.Forbidden.Wrap(cause, "%s", rejection.Reason)
+}
+
+// refused reports whether an error is a refusal rather than a failure.
+func refused(err error) bool {
+	var refusal *errcode.Error
+	return errors.As(err, &refusal)
 }
 
 func buildError(err error) error {

@@ -29,8 +29,8 @@ type Service struct {
 	accounts    *accounts.Service
 	accountData *accountdata.Service
 	signer      event.Signer
-	// events holds parsed state events by id. They do not change, so there is
-	// nothing to invalidate but a redaction.
+	// events holds parsed state events by id, as they were sent: redacted ones are
+	// read from the database, so there is nothing to invalidate in any process.
 	events *otter.Cache[id.EventID, *event.Event]
 }
 

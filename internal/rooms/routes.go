@@ -12,8 +12,10 @@ func (s *Service) Routes() []httpapi.Route {
 	return []httpapi.Route{
 		httpapi.JSON("POST /_matrix/client/v3/createRoom", "createRoom", user, sending, s.createRoom).
 			Fails(errcode.RoomInUse, errcode.InvalidRoomState, errcode.UnsupportedRoomVersion, errcode.ThreepidMediumNotSupported),
+		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/upgrade", "upgradeRoom", user, sending, s.upgradeRoom).
+			Fails(errcode.NotJoined, errcode.InsufficientPower, errcode.UnsupportedRoomVersion),
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/invite", "inviteUser", user, sending, s.inviteUser).
-			Fails(member...).Fails(errcode.AlreadyJoined, errcode.InviteBlocked, errcode.NotFound, errcode.TooLarge),
+			Fails(member...).Fails(errcode.AlreadyJoined, errcode.InviteBlocked, errcode.NotFound, errcode.MissingParam, errcode.ThreepidMediumNotSupported),
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/kick", "kick", user, sending, s.kick).Fails(member...),
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/ban", "ban", user, sending, s.ban).
 			Fails(errcode.NotJoined, errcode.InsufficientPower),
@@ -24,18 +26,18 @@ func (s *Service) Routes() []httpapi.Route {
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/forget", "forgetRoom", user, sending, s.forgetRoom).
 			Fails(errcode.NotJoined, errcode.NotForgettable).Suspended(),
 		httpapi.JSON("POST /_matrix/client/v3/join/{roomIdOrAlias}", "joinRoom", user, sending, s.joinRoom).
-			Fails(errcode.NotFound, errcode.Forbidden, errcode.GuestAccessForbidden).Guests(),
+			Fails(errcode.NotFound, errcode.Forbidden, errcode.IncompatibleRoomVersion, errcode.GuestAccessForbidden).Guests(),
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/join", "joinRoomById", user, sending, s.joinRoomByID).
-			Fails(errcode.NotFound, errcode.Forbidden, errcode.GuestAccessForbidden).Guests(),
+			Fails(errcode.NotFound, errcode.Forbidden, errcode.IncompatibleRoomVersion, errcode.GuestAccessForbidden).Guests(),
 		httpapi.JSON("POST /_matrix/client/v3/knock/{roomIdOrAlias}", "knockRoom", user, sending, s.knockRoom).
-			Fails(errcode.NotFound, errcode.Forbidden, errcode.AlreadyJoined),
+			Fails(errcode.NotFound, errcode.Forbidden, errcode.IncompatibleRoomVersion, errcode.AlreadyJoined),
 
 		httpapi.JSON("PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}", "sendMessage", user, sending, s.sendMessage).
 			Fails(member...).Fails(errcode.DuplicateAnnotation, errcode.NotFound, errcode.MissingParam).Guests(),
 		httpapi.JSON("PUT /_matrix/client/v3/rooms/{roomId}/redact/{eventId}/{txnId}", "redactEvent", user, sending, s.redactEvent).
-			Fails(errcode.NotJoined, errcode.InsufficientPower, errcode.NotFound).Guests().Suspended(),
+			Fails(errcode.NotJoined, errcode.InsufficientPower, errcode.NotFound, errcode.UserSuspended).Suspended(),
 		httpapi.JSON("PUT /_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", "setRoomStateWithKey", user, sending, s.setRoomStateWithKey).
-			Fails(member...).Fails(errcode.AlreadyJoined, errcode.BadState, errcode.BadAlias, errcode.NotFound, errcode.InviteBlocked, errcode.GuestAccessForbidden).Guests(),
+			Fails(member...).Fails(errcode.AlreadyJoined, errcode.BadState, errcode.BadAlias, errcode.NotFound, errcode.InviteBlocked, errcode.IncompatibleRoomVersion, errcode.GuestAccessForbidden).Guests(),
 		httpapi.JSON("PUT /_matrix/client/v3/rooms/{roomId}/state/{eventType}", "setRoomState", user, sending, s.setRoomState).
 			Fails(member...).Fails(errcode.BadAlias).Also("/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{$}", "/_matrix/client/r0/rooms/{roomId}/state/{eventType}/{$}").Guests(),
 
@@ -48,8 +50,8 @@ func (s *Service) Routes() []httpapi.Route {
 		httpapi.JSON("GET /_matrix/client/v3/rooms/{roomId}/members", "getMembersByRoom", user, cheap, s.getMembersByRoom).
 			Fails(errcode.NotJoined).Guests().Suspended(),
 		httpapi.JSON("GET /_matrix/client/v3/rooms/{roomId}/joined_members", "getJoinedMembersByRoom", user, cheap, s.getJoinedMembersByRoom).
-			Fails(errcode.NotJoined).Guests().Suspended(),
-		httpapi.JSON("GET /_matrix/client/v3/joined_rooms", "getJoinedRooms", user, cheap, s.getJoinedRooms).Guests().Suspended(),
+			Fails(errcode.NotJoined).Suspended(),
+		httpapi.JSON("GET /_matrix/client/v3/joined_rooms", "getJoinedRooms", user, cheap, s.getJoinedRooms).Suspended(),
 
 		httpapi.JSON("GET /_matrix/client/v3/directory/room/{roomAlias}", "getRoomIdByAlias", httpapi.Anyone, cheap, s.getRoomIDByAlias).
 			Fails(errcode.NotFound),

@@ -2,9 +2,9 @@ package rooms
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -39,7 +39,7 @@ func (t *txnID) UnmarshalText(text []byte) error {
 
 func (s *Service) sendMessage(ctx context.Context, call *httpapi.Call, req sendMessageRequest) (sendMessageResponse, error) {
 	d := Draft{
-		RoomID: req.RoomID, Type: req.EventType, Sender: call.UserID, Content: json.RawMessage(req.Content),
+		RoomID: req.RoomID, Type: req.EventType, Sender: call.UserID, Content: req.Content,
 		TxnDevice: call.DeviceID, TxnID: string(req.TxnID),
 	}
 	if d.Type == event.TypeRedaction {
@@ -117,7 +117,7 @@ func (r *room) checkAnnotation(d Draft) error {
 	}
 	for _, raw := range contents {
 		var pdu struct {
-			Content json.RawMessage `json:"content"`
+			Content jsontext.Value `json:"content"`
 		}
 		if err := json.Unmarshal(raw, &pdu); err == nil && annotationKey(pdu.Content) == key {
 			return errcode.DuplicateAnnotation.New("You have reacted to this event in the same way already.")
@@ -126,7 +126,7 @@ func (r *room) checkAnnotation(d Draft) error {
 	return nil
 }
 
-func annotationKey(content json.RawMessage) string {
+func annotationKey(content []byte) string {
 	var c struct {
 		RelatesTo struct {
 			Key string `json:"key"`

@@ -2,10 +2,10 @@ package rooms
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/narthex-matrix/narthex/internal/authrules"
@@ -35,7 +35,10 @@ func (s *Service) setRoomState(ctx context.Context, call *httpapi.Call, req setR
 }
 
 func (s *Service) setRoomStateWithKey(ctx context.Context, call *httpapi.Call, req setRoomStateWithKeyRequest) (sendMessageResponse, error) {
-	d := Draft{RoomID: req.RoomID, Type: req.EventType, StateKey: &req.StateKey, Sender: call.UserID, Content: json.RawMessage(req.Content)}
+	if req.EventType == event.TypeMember {
+		return s.setMemberState(ctx, call, req)
+	}
+	d := Draft{RoomID: req.RoomID, Type: req.EventType, StateKey: &req.StateKey, Sender: call.UserID, Content: req.Content}
 	var eventID id.EventID
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		r, err := s.open(tx, d.RoomID)
@@ -45,12 +48,7 @@ func (s *Service) setRoomStateWithKey(ctx context.Context, call *httpapi.Call, r
 		if err != nil {
 			return err
 		}
-		if d.Type == event.TypeMember {
-			eventID, err = r.setMemberState(d, call.Guest)
-		} else {
-			eventID, err = r.setState(d)
-		}
-		if err != nil {
+		if eventID, err = r.setState(d); err != nil {
 			return err
 		}
 		return r.close()
@@ -58,8 +56,8 @@ func (s *Service) setRoomStateWithKey(ctx context.Context, call *httpapi.Call, r
 	return sendMessageResponse{EventID: eventID}, err
 }
 
-// setState appends a state event that is no membership. Content that is there
-// already is not written again.
+// setState appends a state event that is no membership. What the sender has
+// written there last is not written again.
 func (r *room) setState(d Draft) (id.EventID, error) {
 	key := authrules.Key{Type: d.Type, StateKey: *d.StateKey}
 	if err := r.load(createKey, levelsKey, memberKey(d.Sender), key); err != nil {
@@ -68,10 +66,10 @@ func (r *room) setState(d Draft) (id.EventID, error) {
 	if err := r.maySetState(d); err != nil {
 		return "", err
 	}
-	if old := r.state[key]; old != nil && sameJSON(old.Content, d.Content) {
+	if old := r.state[key]; unchanged(old, d.Sender, d.Content) {
 		return old.ID, nil
 	}
-	if d.Type == "m.room.canonical_alias" {
+	if key == canonicalAliasKey {
 		if err := r.checkAliases(d.Content); err != nil {
 			return "", err
 		}
@@ -80,22 +78,26 @@ func (r *room) setState(d Draft) (id.EventID, error) {
 	if err != nil {
 		return "", err
 	}
-	return st.ID, nil
+	if key == guestAccessKey {
+		err = r.dismissGuests()
+	}
+	return st.ID, err
 }
 
 func (r *room) maySetState(d Draft) error {
 	if r.membership(d.Sender) != event.Join {
 		return notJoined(d.Sender, r.id)
 	}
-	if d.Type == event.TypeCreate {
-		return errcode.Forbidden.New("A room is created only once.")
-	}
 	level := r.levels().EventLevel(d.Type, true)
-	if d.Type == event.TypeThirdPartyInvite {
+	switch {
+	case d.Type == event.TypeCreate:
+		return errcode.Forbidden.New("A room is created only once.")
+	case d.Type == event.TypeRedaction:
+		return errcode.Forbidden.New("A redaction is not state. Redact events by their id.")
+	case d.Type == event.TypeAliases && r.version.AliasesRule:
+		return nil // by the rule, everyone may set their own server's
+	case d.Type == event.TypeThirdPartyInvite:
 		level = r.levels().Invite()
-	}
-	if d.Type == event.TypeAliases && r.version.AliasesRule {
-		level = 0 // whose server the state key names may set it
 	}
 	if err := r.needs(d.Sender, level, "set "+d.Type); err != nil {
 		return err
@@ -107,56 +109,70 @@ func (r *room) maySetState(d Draft) error {
 }
 
 // setMemberState turns a membership written as state into the action that it is.
-func (r *room) setMemberState(d Draft, guest bool) (id.EventID, error) {
-	target, err := id.ParseUserID(*d.StateKey)
+func (s *Service) setMemberState(ctx context.Context, call *httpapi.Call, req setRoomStateWithKeyRequest) (sendMessageResponse, error) {
+	target, err := id.ParseUserID(req.StateKey)
 	if err != nil {
-		return "", errcode.InvalidParam.New("The parameter %q is not valid: %s", "stateKey", err).With("param", "stateKey")
+		return sendMessageResponse{}, errcode.InvalidParam.New("The parameter %q is not valid: %s.", "stateKey", strings.TrimSuffix(err.Error(), ".")).With("param", "stateKey")
 	}
+	c := change{caller: call.UserID, guest: call.Guest, target: target, content: req.Content}
+	do, comes, err := action(c)
+	if err != nil {
+		return sendMessageResponse{}, err
+	}
+	enter := s.enter
+	if comes {
+		enter = s.approach
+	}
+	var eventID id.EventID
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		r, err := enter(tx, req.RoomID, c)
+		if err != nil {
+			return err
+		}
+		if err := do(r, c); err != nil {
+			return err
+		}
+		eventID = r.get(event.TypeMember, string(target)).ID // each action leaves one
+		return r.close()
+	})
+	return sendMessageResponse{EventID: eventID}, err
+}
+
+// action finds what the membership in the content means, and whether the caller
+// comes to the room by it, as with join and knock.
+func action(c change) (do func(*room, change) error, comes bool, err error) {
 	var content struct {
 		Membership string `json:"membership"`
 	}
-	if err := json.Unmarshal(d.Content, &content); err != nil {
-		return "", errcode.BadJSON.New("%q must be a string.", "membership").With("param", "membership")
+	if err := json.Unmarshal(c.content, &content); err != nil {
+		return nil, false, errcode.BadJSON.New("%q must be a string.", "membership").With("param", "membership")
 	}
-	c := change{caller: d.Sender, guest: guest, target: target, content: d.Content}
-	if err := r.load(createKey, levelsKey, joinRulesKey, memberKey(c.caller), memberKey(c.target)); err != nil {
-		return "", err
+	own := c.caller == c.target
+	switch membership := content.Membership; {
+	case membership == event.Join && own:
+		return (*room).join, true, nil
+	case membership == event.Knock && own:
+		return (*room).knock, true, nil
+	case membership == event.Join, membership == event.Knock:
+		return (*room).comeForAnother, false, nil
+	case membership == event.Leave && own:
+		return (*room).leave, false, nil
+	case membership == event.Leave:
+		return (*room).remove, false, nil
+	case membership == event.Invite:
+		return (*room).invite, false, nil
+	case membership == event.Ban:
+		return (*room).ban, false, nil
 	}
-	do, err := r.action(c, content.Membership)
-	if err != nil {
-		return "", err
-	}
-	if err := do(r, c); err != nil {
-		return "", err
-	}
-	if ev := r.get(event.TypeMember, string(target)); ev != nil {
-		return ev.ID, nil
-	}
-	return "", notJoined(c.caller, r.id)
+	return nil, false, errcode.BadJSON.New("%q must be one of join, invite, leave, ban and knock.", "membership").With("param", "membership")
 }
 
-// action finds what a membership for somebody means.
-func (r *room) action(c change, membership string) (func(*room, change) error, error) {
-	own := c.caller == c.target
-	switch {
-	case membership == event.Join && own:
-		return (*room).join, nil
-	case membership == event.Leave && own:
-		return (*room).leave, nil
-	case membership == event.Knock && own:
-		return (*room).knock, nil
-	case membership == event.Join, membership == event.Knock:
-		return nil, errcode.Forbidden.New("Only %s can do that: nobody joins or knocks for somebody else.", c.target)
-	case membership == event.Invite:
-		return (*room).invite, nil
-	case membership == event.Ban:
-		return (*room).ban, nil
-	case membership == event.Leave && r.membership(c.target) == event.Ban:
-		return (*room).unban, nil
-	case membership == event.Leave:
-		return (*room).kick, nil
+// comeForAnother is always refused.
+func (r *room) comeForAnother(c change) error {
+	if r.membership(c.caller) != event.Join {
+		return notJoined(c.caller, r.id)
 	}
-	return nil, errcode.BadJSON.New("%q must be one of join, invite, leave, ban and knock.", "membership").With("param", "membership")
+	return errcode.Forbidden.New("Only %s can do that: nobody joins or knocks for somebody else.", c.target)
 }
 
 type getRoomStateWithKeyRequest struct {
@@ -187,7 +203,7 @@ func (s *Service) getRoomStateWithKey(ctx context.Context, call *httpapi.Call, r
 		}
 		st, err := db.One(tx, ScanEvent, `SELECT `+Columns+` FROM room_state st JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id
 			WHERE st.room_id = $1 AND st.type = $2 AND st.state_key = $3 AND st.from_pos <= $4 AND st.until_pos > $4`,
-			req.RoomID, req.EventType, req.StateKey, at)
+			req.RoomID, req.EventType, req.StateKey, min(at, Present-1))
 		if errors.Is(err, db.ErrNoRow) {
 			return errcode.NotFound.New("The room has no such state.")
 		}

@@ -1,9 +1,10 @@
 package rooms
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/narthex-matrix/narthex/internal/authrules"
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -66,9 +67,23 @@ func roomHead(tx *db.Tx, roomID id.RoomID) (head, error) {
 	return db.One(tx, scanHead, `SELECT version, depth, extremities, joined_count, invited_count FROM rooms WHERE room_id = $1`, roomID)
 }
 
-func insertRoom(tx *db.Tx, roomID id.RoomID, version string, creator id.UserID, published bool) error {
-	_, err := tx.Exec(`INSERT INTO rooms (room_id, version, creator, created_ts, depth, extremities, joined_count, invited_count, published)
-		VALUES ($1, $2, $3, $4, 0, '', 0, 0, $5)`, roomID, version, creator, tx.Now.UnixMilli(), published)
+// insertRoom reports false if there is a room of that id.
+func insertRoom(tx *db.Tx, roomID id.RoomID, version string, creator id.UserID, published bool) (bool, error) {
+	n, err := tx.Exec(`INSERT INTO rooms (room_id, version, creator, created_ts, depth, extremities, joined_count, invited_count, published)
+		VALUES ($1, $2, $3, $4, 0, '', 0, 0, $5) ON CONFLICT (room_id) DO NOTHING`, roomID, version, creator, tx.Now.UnixMilli(), published)
+	return n > 0, err
+}
+
+// movePublication takes a room out of the room directory and reports whether it
+// was there.
+func movePublication(tx *db.Tx, roomID id.RoomID) (bool, error) {
+	n, err := tx.Exec(`UPDATE rooms SET published = FALSE WHERE room_id = $1 AND published`, roomID)
+	return n > 0, err
+}
+
+// moveAliases makes every alias of a room lead to another.
+func moveAliases(tx *db.Tx, from, to id.RoomID) error {
+	_, err := tx.Exec(`UPDATE room_aliases SET room_id = $2 WHERE room_id = $1`, from, to)
 	return err
 }
 
@@ -84,13 +99,14 @@ func updateHead(tx *db.Tx, roomID id.RoomID, h head) error {
 
 // stateRow is one entry of a room's state.
 type stateRow struct {
-	key     authrules.Key
-	pos     int64
-	eventID id.EventID
+	key      authrules.Key
+	pos      int64
+	eventID  id.EventID
+	redacted bool
 }
 
 func scanStateRow(r db.Row) (s stateRow, err error) {
-	err = r.Scan(&s.key.Type, &s.key.StateKey, &s.pos, &s.eventID)
+	err = r.Scan(&s.key.Type, &s.key.StateKey, &s.pos, &s.eventID, &s.redacted)
 	return s, err
 }
 
@@ -101,11 +117,12 @@ func currentState(tx *db.Tx, roomID id.RoomID, keys []authrules.Key) ([]stateRow
 		pairs = append(pairs, k.Type, k.StateKey)
 	}
 	in := db.In(pairs)
-	return db.All(tx, scanStateRow, `SELECT type, state_key, event_pos, event_id FROM room_state
-		WHERE room_id = $1 AND until_pos = 9223372036854775807 AND (type, state_key) IN (VALUES `+in.Pairs(2)+`)`, in.Args(roomID)...)
+	return db.All(tx, scanStateRow, `SELECT st.type, st.state_key, st.event_pos, st.event_id, e.redacted_by IS NOT NULL
+		FROM room_state st JOIN events e ON e.pos = st.event_pos
+		WHERE st.room_id = $1 AND st.until_pos = 9223372036854775807 AND (st.type, st.state_key) IN (VALUES `+in.Pairs(2)+`)`, in.Args(roomID)...)
 }
 
-// eventByPos loads events by position, in no particular order.
+// eventsByPos loads events by position, in no particular order.
 func eventsByPos(tx *db.Tx, positions []int64) (out []Stored, err error) {
 	err = db.Chunks(positions, func(chunk []int64) error {
 		in := db.In(chunk)
@@ -148,7 +165,7 @@ func null[S ~string](s S) *string {
 }
 
 // relation reads m.relates_to of a content.
-func relation(content json.RawMessage) (relatesTo, relType *string) {
+func relation(content []byte) (relatesTo, relType *string) {
 	if !strings.Contains(string(content), `"m.relates_to"`) {
 		return nil, nil
 	}

@@ -33,18 +33,19 @@ func scanInterval(r db.Row) (i interval, err error) {
 	return i, err
 }
 
-// View makes the view of a user on a room. For a room that does not exist it sees
-// nothing.
+// View makes the view of a user on a room. Those who have forgotten the room see
+// what strangers see. Of a room that does not exist nothing is seen.
 func (s *Service) View(tx *db.Tx, roomID id.RoomID, userID id.UserID) (*View, error) {
-	const history = `SELECT from_pos, until_pos, value FROM room_state WHERE room_id = $1 AND type = $2 AND state_key = $3 ORDER BY from_pos`
+	const history = `SELECT from_pos, until_pos, value FROM room_state WHERE room_id = $1 AND type = $2 AND state_key = $3 `
 	v := &View{}
 	var err error
 	if userID != "" {
-		if v.memberships, err = db.All(tx, scanInterval, history, roomID, event.TypeMember, userID); err != nil {
+		if v.memberships, err = db.All(tx, scanInterval, history+`AND NOT EXISTS
+			(SELECT 1 FROM room_members WHERE room_id = $1 AND user_id = $3 AND forgotten) ORDER BY from_pos`, roomID, event.TypeMember, userID); err != nil {
 			return nil, err
 		}
 	}
-	if v.visibilities, err = db.All(tx, scanInterval, history, roomID, event.TypeHistoryVisibility, ""); err != nil {
+	if v.visibilities, err = db.All(tx, scanInterval, history+`ORDER BY from_pos`, roomID, event.TypeHistoryVisibility, ""); err != nil {
 		return nil, err
 	}
 	for _, m := range v.memberships {
@@ -125,8 +126,8 @@ func (s *Service) RequireJoined(tx *db.Tx, roomID id.RoomID, userID id.UserID) e
 
 // ReadableAt says as of which position a user may read a room's state and
 // members: Present for those who are in it and for everyone if it is world
-// readable; for those who have left, the position at which they did. It fails with
-// NotJoined for everyone else.
+// readable; for those who have left and not forgotten it, the position at which
+// they did. It fails with NotJoined for everyone else.
 func (s *Service) ReadableAt(tx *db.Tx, roomID id.RoomID, userID id.UserID) (int64, error) {
 	m, err := s.Membership(tx, roomID, userID)
 	if err != nil || m == event.Join {
