@@ -83,31 +83,3 @@ func parseFrom(from string) (created int64, after string, err error) {
 	}
 	return created, after, nil
 }
-
-// UserFilter says which accounts to list. The zero value means all.
-type UserFilter struct {
-	// Name is a part of the user ID, in any case.
-	Name                       string
-	Admin, Guest, Locked       *bool
-	HideDeactivated            bool
-	Pending                    bool // only accounts that wait for approval or were denied (A-49)
-	NewestFirst, DescendByName bool // instead of the order of user IDs
-	From, Limit                int64
-}
-
-// Users lists accounts, and says how many there are in all that the filter lets
-// through.
-func (s *Service) Users(tx *db.Tx, f UserFilter) (users []Account, total int64, err error) {
-	const among = ` FROM users WHERE lower(user_id) LIKE $1 ESCAPE '!'
-		AND (admin = $2 OR $2 IS NULL) AND (guest = $3 OR $3 IS NULL) AND (locked = $4 OR $4 IS NULL)
-		AND (deactivated_ts IS NULL OR NOT $5) AND ((approved IS NOT NULL AND NOT approved) OR NOT $6)`
-	pattern := "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(f.Name)) + "%"
-	args := []any{pattern, f.Admin, f.Guest, f.Locked, f.HideDeactivated, f.Pending}
-	if total, err = db.Value[int64](tx, `SELECT COUNT(*)`+among, args...); err != nil {
-		return nil, 0, err
-	}
-	users, err = db.All(tx, scanAccount, `SELECT `+accountColumns+among+`
-		ORDER BY CASE WHEN $7 THEN created_ts END DESC, CASE WHEN $8 THEN user_id END DESC, user_id LIMIT $9 OFFSET $10`,
-		append(args, f.NewestFirst, f.DescendByName, f.Limit, f.From)...)
-	return users, total, err
-}

@@ -39,16 +39,11 @@ func (s *Service) CreateRegistrationToken(tx *db.Tx, t RegistrationToken) (Regis
 	if !tokenGrammar.MatchString(t.Token) {
 		return t, errcode.InvalidParam.New("A registration token has 1 to 64 letters, digits and . _ ~ -.")
 	}
-	if t.UsesAllowed != nil && *t.UsesAllowed < 0 {
-		return t, errcode.InvalidParam.New("A registration token cannot be used fewer than 0 times.")
-	}
-	var expires *int64
-	if !t.Expires.IsZero() {
-		ts := t.Expires.UnixMilli()
-		expires = &ts
+	if err := t.checkUses(); err != nil {
+		return t, err
 	}
 	n, err := tx.Exec(`INSERT INTO registration_tokens (token, uses_allowed, pending, completed, expires_ts, preapproved, created_ts)
-		VALUES ($1, $2, 0, 0, $3, $4, $5) ON CONFLICT (token) DO NOTHING`, t.Token, t.UsesAllowed, expires, t.Preapproved, tx.Now.UnixMilli())
+		VALUES ($1, $2, 0, 0, $3, $4, $5) ON CONFLICT (token) DO NOTHING`, t.Token, t.UsesAllowed, t.expiresTS(), t.Preapproved, tx.Now.UnixMilli())
 	if err == nil && n == 0 {
 		return t, errcode.InvalidParam.New("There is such a registration token already.")
 	}
@@ -57,14 +52,7 @@ func (s *Service) CreateRegistrationToken(tx *db.Tx, t RegistrationToken) (Regis
 
 // RegistrationToken gives a token, or db.ErrNoRow.
 func (s *Service) RegistrationToken(tx *db.Tx, token string) (RegistrationToken, error) {
-	return db.One(tx, func(r db.Row) (t RegistrationToken, err error) {
-		var expires *int64
-		err = r.Scan(&t.Token, &t.UsesAllowed, &t.Pending, &t.Completed, &expires, &t.Preapproved)
-		if expires != nil {
-			t.Expires = time.UnixMilli(*expires)
-		}
-		return t, err
-	}, `SELECT token, uses_allowed, pending, completed, expires_ts, preapproved FROM registration_tokens WHERE token = $1`, token)
+	return db.One(tx, scanToken, `SELECT `+tokenColumns+` FROM registration_tokens WHERE token = $1`, token)
 }
 
 type registrationTokenValidityRequest struct {
