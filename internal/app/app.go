@@ -16,6 +16,7 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/accountdata"
 	"github.com/narthex-matrix/narthex/internal/accounts"
+	"github.com/narthex-matrix/narthex/internal/admin"
 	"github.com/narthex-matrix/narthex/internal/bus"
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -110,6 +111,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	history := timeline.New(timeline.Deps{DB: a.DB, Rooms: a.Rooms, AccountData: accountData})
 	ephemera := ephemeral.New(ephemeral.Deps{DB: a.DB, Config: cfg, AccountData: accountData, Rooms: a.Rooms})
 	pushes := push.New(push.Deps{DB: a.DB, AccountData: accountData})
+	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Passwords: a.Passwords})
 
 	routes := slices.Concat(
 		a.Accounts.Routes(),
@@ -119,6 +121,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		history.Routes(),
 		ephemera.Routes(),
 		pushes.Routes(),
+		administration.Routes(),
 	)
 	a.runner = jobs.NewRunner(a.DB, seams.Log, slices.Concat(
 		a.Accounts.Jobs(),
