@@ -24,6 +24,7 @@ type plan struct {
 	fields   []param
 	hasBody  bool // some field comes from the body
 	whole    int  // the index of the body:"*" field, or -1
+	checks   bool // some member of the body checks itself
 	required []param
 }
 
@@ -61,6 +62,7 @@ func planFor(t reflect.Type, method string) *plan {
 			if f.Tag.Get("required") == "true" {
 				p.required = append(p.required, param{name: name, index: i})
 			}
+			p.checks = p.checks || checksItself(f.Type)
 			p.hasBody, where = true, "body"
 		}
 		if where == "" {
@@ -71,6 +73,15 @@ func planFor(t reflect.Type, method string) *plan {
 		p.hasBody = false
 	}
 	return p
+}
+
+// checksItself reports whether a member of the type, or of a list of it, has
+// UnmarshalText.
+func checksItself(t reflect.Type) bool {
+	if t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
+		return checksItself(t.Elem())
+	}
+	return reflect.PointerTo(t).Implements(textUnmarshaler)
 }
 
 // codes gives what binding can answer.
@@ -85,7 +96,7 @@ func (p *plan) codes() []*errcode.Code {
 	}
 	if p.hasBody {
 		out = append(out, errcode.NotJSON, errcode.BadJSON, errcode.TooLarge)
-		if p.whole < 0 && len(p.fields) == 0 {
+		if p.checks && len(p.fields) == 0 {
 			out = append(out, errcode.InvalidParam)
 		}
 	}

@@ -51,8 +51,9 @@ type Route struct {
 	Codes []*errcode.Code
 	// MaxBody is the largest body, in bytes.
 	MaxBody int64
-	// ForGuests and ForSuspended admit guests and suspended accounts.
-	ForGuests, ForSuspended bool
+	// ForGuests, ForSuspended and ForLocked admit guests, suspended and locked
+	// accounts.
+	ForGuests, ForSuspended, ForLocked bool
 
 	Request, Response reflect.Type
 	plan              *plan
@@ -119,6 +120,13 @@ func (r Route) Suspended() Route {
 	return r
 }
 
+// Locked admits locked accounts: for signing out (client-server API, Account
+// locking).
+func (r Route) Locked() Route {
+	r.ForLocked = true
+	return r
+}
+
 // Paths lists every path under which the operation is served. Each v3 path is
 // also served as r0, which older clients use for everything.
 func (r Route) Paths() []string {
@@ -137,7 +145,10 @@ func (r Route) Implied() []*errcode.Code {
 		codes = append(codes, errcode.MissingToken)
 	}
 	if r.Auth != Anyone {
-		codes = append(codes, errcode.UnknownToken, errcode.ExpiredToken, errcode.UserLocked)
+		codes = append(codes, errcode.UnknownToken, errcode.ExpiredToken)
+		if !r.ForLocked {
+			codes = append(codes, errcode.UserLocked)
+		}
 		if !r.ForSuspended {
 			codes = append(codes, errcode.UserSuspended)
 		}
@@ -154,8 +165,12 @@ func (r Route) Implied() []*errcode.Code {
 	return append(codes, r.plan.codes()...)
 }
 
-// Declares reports whether the route may answer the code.
+// Declares reports whether the route may answer the code. Any text in a body may
+// hold what cannot be stored, and is then an invalid parameter.
 func (r Route) Declares(c *errcode.Code) bool {
+	if c == errcode.InvalidParam && r.plan.hasBody {
+		return true
+	}
 	return slices.Contains(r.Codes, c) || slices.Contains(r.Implied(), c)
 }
 

@@ -25,6 +25,7 @@ type Identity struct {
 	Guest     bool
 	Admin     bool
 	Suspended bool
+	Locked    bool
 }
 
 // Call is one request on its way through a handler.
@@ -232,6 +233,8 @@ func (s *Server) authenticate(r *http.Request, route *Route, call *Call) error {
 		return err
 	}
 	switch {
+	case call.Locked && !route.ForLocked:
+		return errcode.UserLocked.New("Your account is locked. Ask the administrator of this server.").With("soft_logout", true)
 	case call.Guest && !route.ForGuests:
 		return errcode.GuestAccessForbidden.New("Guests may not do this. Make an account to go on.")
 	case call.Suspended && !route.ForSuspended:

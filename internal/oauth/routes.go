@@ -25,8 +25,8 @@ func (s *Service) Routes() []httpapi.Route {
 			Suspended().Fails(errcode.InteractiveAuth),
 		httpapi.JSON("POST /_matrix/client/v3/refresh", "refresh", httpapi.Anyone, httpapi.Cheap, s.refresh).
 			Also("/_matrix/client/v1/refresh").Fails(errcode.UnknownToken, errcode.UserLocked),
-		httpapi.JSON("POST /_matrix/client/v3/logout", "logout", httpapi.User, httpapi.Cheap, s.logout).Guests().Suspended(),
-		httpapi.JSON("POST /_matrix/client/v3/logout/all", "logout_all", httpapi.User, httpapi.Cheap, s.logoutAll).Guests().Suspended(),
+		httpapi.JSON("POST /_matrix/client/v3/logout", "logout", httpapi.User, httpapi.Cheap, s.logout).Guests().Suspended().Locked(),
+		httpapi.JSON("POST /_matrix/client/v3/logout/all", "logout_all", httpapi.User, httpapi.Cheap, s.logoutAll).Guests().Suspended().Locked(),
 
 		httpapi.JSON("GET /_matrix/client/v3/account/whoami", "getTokenOwner", httpapi.User, httpapi.Cheap, s.getTokenOwner).Guests().Suspended(),
 		httpapi.JSON("POST /_matrix/client/v3/user/{userId}/openid/request_token", "requestOpenIdToken", httpapi.User, httpapi.Cheap, s.requestOpenIDToken).

@@ -99,16 +99,15 @@ type tokenRow struct {
 	expires  *int64
 	replaces *int64
 	seen     int64
-	locked   bool
 }
 
 func scanToken(r db.Row) (t tokenRow, err error) {
-	err = r.Scan(&t.TokenID, &t.UserID, &t.DeviceID, &t.expires, &t.replaces, &t.seen, &t.Admin, &t.Guest, &t.locked, &t.Suspended)
+	err = r.Scan(&t.TokenID, &t.UserID, &t.DeviceID, &t.expires, &t.replaces, &t.seen, &t.Admin, &t.Guest, &t.Locked, &t.Suspended)
 	return t, err
 }
 
-// Authenticate says whose access token it is. It fails with UnknownToken,
-// ExpiredToken or UserLocked. The first use of a token that came from a refresh
+// Authenticate says whose access token it is. It fails with UnknownToken or
+// ExpiredToken. The first use of a token that came from a refresh
 // spends the refresh token; every few minutes it notes that the device was seen.
 func (s *Service) Authenticate(ctx context.Context, token string, call *httpapi.Call) (httpapi.Identity, error) {
 	if !secret.Plausible(secret.AccessToken, token) {
@@ -128,8 +127,6 @@ func (s *Service) Authenticate(ctx context.Context, token string, call *httpapi.
 		return httpapi.Identity{}, err
 	case t.expires != nil && *t.expires <= call.Now.UnixMilli():
 		return httpapi.Identity{}, errcode.ExpiredToken.New("Your session has to be refreshed. Sign in again if this stays.").With("soft_logout", true)
-	case t.locked && call.Op != "logout" && call.Op != "logout_all":
-		return httpapi.Identity{}, userLocked()
 	}
 	if t.replaces != nil || call.Now.UnixMilli()-t.seen >= accounts.SeenEvery.Milliseconds() {
 		err = s.db.Write(ctx, func(tx *db.Tx) error { return s.firstUse(tx, t, call) })
