@@ -65,6 +65,19 @@ func (l *Log) String() string {
 	return l.buf.String()
 }
 
+// check fails the test if the server panicked, or logged a password or token.
+func (l *Log) check(t testing.TB) {
+	log := l.String()
+	if strings.Contains(log, "panic:") {
+		t.Error("the server panicked:\n" + log)
+	}
+	for _, planted := range []string{Password, "nxt_a_", "nxt_r_", "nxt_l_", "nxt_o_"} {
+		if strings.Contains(log, planted) {
+			t.Errorf("the server logged a secret (%s…):\n%s", planted, log)
+		}
+	}
+}
+
 // New starts a server over a fresh database, in --dev mode; each function may
 // change the configuration first. It stops with the test.
 func New(t testing.TB, change ...func(*config.Config)) *Server {
@@ -103,9 +116,7 @@ func Over(t testing.TB, database string, change ...func(*config.Config)) *Server
 		web.CloseClientConnections() // long polls end
 		web.Close()
 		a.Close()
-		if strings.Contains(s.Log.String(), "panic:") {
-			t.Error("the server panicked:\n" + s.Log.String())
-		}
+		s.Log.check(t)
 	})
 	return s
 }
