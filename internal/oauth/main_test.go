@@ -90,7 +90,7 @@ func passwordLogin(user, password string) object {
 	return object{"type": "m.login.password", "identifier": object{"type": "m.id.user", "user": user}, "password": password}
 }
 
-func login(t *testing.T, srv *apitest.Server, body object) *apitest.Response {
+func login(t *testing.T, srv *apitest.Server, body any) *apitest.Response {
 	t.Helper()
 	return srv.Anyone().Do(t, "POST", loginPath, body)
 }
