@@ -1,7 +1,6 @@
 package timeline_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -248,11 +247,4 @@ func TestOneEvent(t *testing.T) {
 		})
 	}
 	alice.Do(t, "GET", room.Path("/event/hello"), nil).Fails(t, srv, errcode.InvalidParam)
-}
-
-func decode(t testing.TB, raw []byte, v any) {
-	t.Helper()
-	if err := json.Unmarshal(raw, v); err != nil {
-		t.Fatal(err)
-	}
 }
