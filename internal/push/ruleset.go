@@ -2,7 +2,7 @@ package push
 
 import (
 	"bytes"
-	_ "embed" // defaults.json
+	_ "embed" // for defaults.json
 	"fmt"
 	"slices"
 	"strconv"
@@ -79,16 +79,7 @@ var defaultsJSON []byte
 // defaults are the rules that the server defines (client-server API, Predefined
 // Rules), with userMark for the user.
 var defaults = func() (rs ruleset) {
-	if err := json.Unmarshal(defaultsJSON, &rs); err != nil {
-		panic(err) // an init-time table
-	}
-	for _, list := range rs {
-		for i := range list {
-			for j := range list[i].Conditions {
-				_ = list[i].Conditions[j].Compact() // valid: it was just decoded
-			}
-		}
-	}
+	_ = json.Unmarshal(compact(defaultsJSON), &rs) // a test holds that it can be read
 	return rs
 }()
 

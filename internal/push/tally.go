@@ -96,6 +96,21 @@ func (t *tally) add(n notification) {
 	t.unread = append(t.unread, n)
 }
 
+// fold takes in what is new, the oldest first.
+func (t *tally) fold(userID id.UserID, news []*newEvent) {
+	for _, e := range news {
+		if e.Redacts != "" {
+			t.drop(func(n notification) bool { return n.eventID == e.Redacts })
+		}
+		switch {
+		case e.Sender == userID && !e.IsState: // sending is reading
+			t.drop(func(n notification) bool { return n.thread == e.thread })
+		case e.verdict.Notify:
+			t.add(notification{pos: e.Pos, eventID: e.EventID, thread: e.thread, highlight: e.verdict.Highlight})
+		}
+	}
+}
+
 // count counts what the receipts leave unread.
 func (t *tally) count(read Read) Unread {
 	var u Unread

@@ -3,10 +3,9 @@ package push
 import (
 	"slices"
 
-	"github.com/narthex-matrix/narthex/internal/authrules"
 	"github.com/narthex-matrix/narthex/internal/db"
-	"github.com/narthex-matrix/narthex/internal/event"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/rooms"
 )
 
 // Unread counts what is unread for a user in rooms that the user is joined to, as
@@ -15,26 +14,25 @@ import (
 // What counts: events since the user's last join, which others have sent whom the
 // user does not ignore, which are not redacted, for which the user's push rules say
 // notify, and which no receipt covers. Sending something reads all before it in the
-// same thread. At most the newest 500 events of a room are looked at anew; what was
-// counted before is remembered, 1,000 notifications at most, as long as the server
-// runs and the rules, the ignored users and the join stay the same.
+// same thread. Of the events that are new since the last call at most the newest 500
+// of a room are looked at; what was counted before is remembered, 1,000 notifications
+// at most, as long as the server runs and the rules, the ignored users and the join
+// stay the same.
 //
 // The cost grows with what is new since the last call, not with what is unread.
 func (s *Service) Unread(tx *db.Tx, userID id.UserID, reads []Read) (map[id.RoomID]Unread, error) {
-	result := make(map[id.RoomID]Unread, len(reads))
 	c := counter{s: s, tx: tx, userID: userID}
-	err := c.begin()
-	if err != nil {
+	if err := c.begin(); err != nil {
 		return nil, err
 	}
-	err = db.Chunks(reads, func(chunk []Read) error {
-		counted, err := c.run(chunk)
-		for _, room := range counted {
-			result[room.RoomID] = room.tally.count(room.Read)
+	result := make(map[id.RoomID]Unread, len(reads))
+	return result, db.Chunks(reads, func(chunk []Read) error {
+		counted, err := c.count(chunk)
+		for roomID, r := range counted {
+			result[roomID] = r.tally.count(r.read)
 		}
 		return err
 	})
-	return result, err
 }
 
 // counter is one call of Unread.
@@ -50,11 +48,18 @@ type counter struct {
 
 // countedRoom is a room on its way through a counter.
 type countedRoom struct {
-	Read
-	Room
-	tally *tally // a copy of its own
-	kept  bool   // the tally was in the cache, and still holds
-	news  []newEvent
+	read  Read
+	room  Room
+	tally *tally // of its own: the one in the cache does not change
+	news  []*newEvent
+}
+
+// newEvent is an event that no tally has seen, and what is found out of it.
+type newEvent struct {
+	rooms.Outline
+	view    *View // nil for what cannot notify
+	verdict Verdict
+	thread  id.EventID // empty for none
 }
 
 func (c *counter) begin() (err error) {
@@ -68,216 +73,187 @@ func (c *counter) begin() (err error) {
 	return err
 }
 
-// run counts in at most 512 rooms: a fixed number of statements for all of them.
-func (c *counter) run(reads []Read) (map[id.RoomID]*countedRoom, error) {
-	rooms, err := c.rooms(reads)
-	if err != nil || len(rooms) == 0 {
-		return rooms, err
-	}
-	if err := c.skipOld(rooms); err != nil {
-		return nil, err
-	}
-	if err := readNews(c.tx, rooms); err != nil {
-		return nil, err
-	}
-	views, err := c.views(rooms)
+// count counts in at most 512 rooms: a fixed number of statements for all of them.
+func (c *counter) count(reads []Read) (map[id.RoomID]*countedRoom, error) {
+	counted, err := c.begun(reads)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.loadLevels(rooms, views); err != nil {
-		return nil, err
-	}
-	judged := c.judge(rooms, views)
-	threads, err := c.threads(judged)
+	news, err := c.news(counted)
 	if err != nil {
 		return nil, err
 	}
-	for _, room := range rooms {
-		room.fold(c.userID, judged, threads)
-		room.tally.upTo = c.pos
-		c.keep(room)
+	if err := c.addViews(news); err != nil {
+		return nil, err
 	}
-	return rooms, nil
+	if err := c.addLevels(counted, news); err != nil {
+		return nil, err
+	}
+	for _, e := range news {
+		if e.view != nil {
+			e.verdict = c.rules.Evaluate(e.view, &counted[e.RoomID].room)
+		}
+	}
+	if err := c.addThreads(news); err != nil {
+		return nil, err
+	}
+	for _, r := range counted {
+		r.tally.fold(c.userID, r.news)
+		r.tally.upTo = c.pos
+		c.keep(r)
+	}
+	return counted, nil
 }
 
-// rooms reads what the rules ask of the rooms, and finds the tallies that hold.
-func (c *counter) rooms(reads []Read) (map[id.RoomID]*countedRoom, error) {
-	facts, err := roomFacts(c.tx, c.userID, reads)
+// begun gives the rooms that the user is joined to, with the tallies to go on from.
+func (c *counter) begun(reads []Read) (map[id.RoomID]*countedRoom, error) {
+	ids := make([]id.RoomID, len(reads))
+	for i, r := range reads {
+		ids[i] = r.RoomID
+	}
+	standings, err := rooms.Standings(c.tx, c.userID, ids)
 	if err != nil {
 		return nil, err
 	}
-	rooms := make(map[id.RoomID]*countedRoom, len(facts))
+	counted := make(map[id.RoomID]*countedRoom, len(standings))
+	var far []id.RoomID
 	for _, read := range reads {
-		fact, ok := facts[read.RoomID]
+		standing, ok := standings[read.RoomID]
 		if !ok {
 			continue
 		}
-		room := &countedRoom{Read: read, Room: Room{UserID: c.userID, DisplayName: fact.displayName, Members: fact.members}}
-		b := basis{rulesPos: c.rulesPos, ignored: c.ignored, joined: fact.joined}
-		after := max(fact.joined, read.Unthreaded)
-		room.tally = &tally{basis: b, after: after, upTo: after}
-		old, ok := c.s.tallies.GetIfPresent(tallyKey{c.userID, read.RoomID})
-		if ok && old.equal(b) && old.after <= after && old.upTo <= c.pos {
-			room.kept = true
-			room.tally.upTo = max(old.upTo, after)
-			room.tally.unread = slices.DeleteFunc(slices.Clone(old.unread), func(n notification) bool { return n.pos <= after })
+		t, known := c.start(read, basis{rulesPos: c.rulesPos, ignored: c.ignored, joined: standing.Joined})
+		room := Room{UserID: c.userID, DisplayName: standing.DisplayName, Members: standing.Members}
+		counted[read.RoomID] = &countedRoom{read: read, room: room, tally: t}
+		if !known || c.pos-t.upTo > maxScan { // positions are those of all rooms: at least as many as events
+			far = append(far, read.RoomID)
 		}
-		rooms[read.RoomID] = room
 	}
-	return rooms, nil
+	floors, err := rooms.Floors(c.tx, far, maxScan)
+	for roomID, floor := range floors {
+		t := counted[roomID].tally
+		t.upTo = max(t.upTo, floor)
+	}
+	return counted, err
+}
+
+// start gives the tally to go on from: the one in the cache if it holds, without
+// what is read for good, or an empty one. A tally from after this transaction's
+// snapshot does not serve it, nor one that begins after the receipt.
+func (c *counter) start(read Read, b basis) (t *tally, known bool) {
+	after := max(b.joined, read.Unthreaded)
+	t = &tally{basis: b, after: after, upTo: after}
+	old, ok := c.s.tallies.GetIfPresent(tallyKey{c.userID, read.RoomID})
+	if !ok || !old.equal(b) || old.after > after || old.upTo > c.pos {
+		return t, false
+	}
+	t.upTo = max(old.upTo, after)
+	t.unread = slices.DeleteFunc(slices.Clone(old.unread), func(n notification) bool { return n.pos <= after })
+	return t, true
 }
 
 // keep puts the tally into the cache, unless one that knows more is there.
-func (c *counter) keep(room *countedRoom) {
-	key := tallyKey{c.userID, room.RoomID}
+func (c *counter) keep(r *countedRoom) {
+	key := tallyKey{c.userID, r.read.RoomID}
 	if old, ok := c.s.tallies.GetIfPresent(key); ok && old.upTo > c.pos {
 		return
 	}
-	c.s.tallies.Set(key, room.tally)
+	c.s.tallies.Set(key, r.tally)
 }
 
-// skipOld moves rooms of which nothing is known to their newest events.
-func (c *counter) skipOld(rooms map[id.RoomID]*countedRoom) error {
-	var cold []id.RoomID
-	for roomID, room := range rooms {
-		if !room.kept {
-			cold = append(cold, roomID)
+// news reads what the tallies have not seen, the oldest first.
+func (c *counter) news(counted map[id.RoomID]*countedRoom) ([]*newEvent, error) {
+	after := make(map[id.RoomID]int64, len(counted))
+	for roomID, r := range counted {
+		if r.tally.upTo < c.pos {
+			after[roomID] = r.tally.upTo
 		}
 	}
-	floors, err := floors(c.tx, cold)
-	for roomID, floor := range floors {
-		t := rooms[roomID].tally
-		t.upTo = max(t.upTo, floor)
+	outlines, err := rooms.Outlines(c.tx, after)
+	news := make([]*newEvent, len(outlines))
+	for i, o := range outlines {
+		news[i] = &newEvent{Outline: o}
+		r := counted[o.RoomID]
+		r.news = append(r.news, news[i])
 	}
-	return err
+	return news, err
 }
 
-// mayNotify reports whether an event has to be held against the rules.
-func (c *counter) mayNotify(e newEvent) bool {
-	return e.sender != c.userID && !e.redacted && !c.ignored[e.sender]
-}
-
-// views gives the views of all events that may notify: from the cache, or in one
-// statement for those that are not in it.
-func (c *counter) views(rooms map[id.RoomID]*countedRoom) (map[int64]*View, error) {
-	views := map[int64]*View{}
+// addViews gives a view to each event that may notify: from the cache, or from the
+// database for those that are not in it.
+func (c *counter) addViews(news []*newEvent) error {
 	var missing []int64
-	for _, room := range rooms {
-		for _, e := range room.news {
-			if !c.mayNotify(e) {
-				continue
-			}
-			if v, ok := c.s.views.GetIfPresent(e.eventID); ok {
-				views[e.pos] = v
-			} else {
-				missing = append(missing, e.pos)
-			}
+	byPos := map[int64]*newEvent{}
+	for _, e := range news {
+		if e.Sender == c.userID || e.Redacted || c.ignored[e.Sender] {
+			continue
 		}
+		if v, ok := c.s.views.GetIfPresent(e.EventID); ok {
+			e.view = v
+			continue
+		}
+		missing = append(missing, e.Pos)
+		byPos[e.Pos] = e
 	}
-	events, err := eventsAt(c.tx, missing)
+	events, err := rooms.EventsAt(c.tx, missing)
 	for _, st := range events {
 		v := NewView(st.Event)
-		views[st.Pos] = v
+		byPos[st.Pos].view = v
 		c.s.views.Set(st.ID, v)
 	}
-	return views, err
+	return err
 }
 
 var roomMention = []string{"content", "m.mentions", "room"}
 
-// loadLevels reads the power levels of the rooms where a rule asks for them.
-func (c *counter) loadLevels(rooms map[id.RoomID]*countedRoom, views map[int64]*View) error {
-	var asking []id.RoomID
-	for roomID, room := range rooms {
-		if slices.ContainsFunc(room.news, func(e newEvent) bool {
-			v := views[e.pos]
-			return v != nil && (c.rules.needLevels || string(v.value(roomMention)) == "true")
-		}) {
-			asking = append(asking, roomID)
+// addLevels reads the power levels of the rooms where a rule asks for them.
+func (c *counter) addLevels(counted map[id.RoomID]*countedRoom, news []*newEvent) error {
+	asking := map[id.RoomID]bool{}
+	for _, e := range news {
+		if e.view != nil && (c.rules.needLevels || string(e.view.value(roomMention)) == "true") {
+			asking[e.RoomID] = true
 		}
 	}
-	state, err := powerState(c.tx, asking)
-	for roomID, events := range state {
-		levels := authrules.NewLevels(func(eventType, _ string) *event.Event { return events[eventType] })
-		rooms[roomID].Levels = &levels
+	var ids []id.RoomID
+	for roomID := range asking {
+		ids = append(ids, roomID)
+	}
+	levels, err := rooms.LevelsOf(c.tx, ids)
+	for roomID, l := range levels {
+		counted[roomID].room.Levels = &l
 	}
 	return err
 }
 
-// judged is what is known of a new event that matters: somebody else's that
-// notifies, or the user's own.
-type judged struct {
-	newEvent
-	verdict Verdict
-}
-
-// judge holds the events against the rules.
-func (c *counter) judge(rooms map[id.RoomID]*countedRoom, views map[int64]*View) map[int64]judged {
-	out := map[int64]judged{}
-	for _, room := range rooms {
-		for _, e := range room.news {
-			if e.sender == c.userID && !e.isState {
-				out[e.pos] = judged{newEvent: e}
-			}
-			if v := views[e.pos]; v != nil {
-				if verdict := c.rules.Evaluate(v, &room.Room); verdict.Notify {
-					out[e.pos] = judged{e, verdict}
-				}
-			}
+// addThreads finds the threads of the events for which they matter, by following
+// their relations to one that names the thread's root.
+func (c *counter) addThreads(news []*newEvent) error {
+	open := map[*newEvent]rooms.Relation{}
+	for _, e := range news {
+		if e.verdict.Notify || e.Sender == c.userID && !e.IsState {
+			open[e] = e.Relation
 		}
-	}
-	return out
-}
-
-// threads finds the thread of each event by following its relations: the root, by
-// position. Events in no thread are not in it.
-func (c *counter) threads(events map[int64]judged) (map[int64]id.EventID, error) {
-	threads := map[int64]id.EventID{}
-	open := map[int64]relation{}
-	for pos, e := range events {
-		open[pos] = e.relation
 	}
 	for range maxHops {
 		var targets []id.EventID
-		for pos, r := range open {
+		for e, r := range open {
 			switch {
-			case r.eventID == "":
-				delete(open, pos)
-			case r.relType == "m.thread":
-				threads[pos] = r.eventID
-				delete(open, pos)
+			case r.EventID == "":
+				delete(open, e)
+			case r.RelType == "m.thread":
+				e.thread = r.EventID
+				delete(open, e)
 			default:
-				targets = append(targets, r.eventID)
+				targets = append(targets, r.EventID)
 			}
 		}
-		next, err := relationsOf(c.tx, targets)
+		next, err := rooms.RelationsOf(c.tx, targets)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for pos, r := range open {
-			open[pos] = next[r.eventID]
+		for e, r := range open {
+			open[e] = next[r.EventID]
 		}
 	}
-	return threads, nil
+	return nil
 }
-
-// fold takes the news into the tally, the oldest first.
-func (room *countedRoom) fold(userID id.UserID, events map[int64]judged, threads map[int64]id.EventID) {
-	t := room.tally
-	for _, e := range room.news {
-		if e.redacts != "" {
-			t.drop(func(n notification) bool { return n.eventID == e.redacts })
-		}
-		found, ok := events[e.pos]
-		if !ok {
-			continue
-		}
-		thread := threads[e.pos]
-		if e.sender == userID {
-			t.drop(func(n notification) bool { return n.thread == thread })
-			continue
-		}
-		t.add(notification{pos: e.pos, eventID: e.eventID, thread: thread, highlight: found.verdict.Highlight})
-	}
-}
-
