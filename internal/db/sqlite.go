@@ -76,8 +76,8 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	readers := max(4, 2*runtime.NumCPU())
-	d.pool.SetMaxOpenConns(readers + 1)
-	d.pool.SetMaxIdleConns(readers + 1)
+	d.pool.SetMaxOpenConns(readers + 2) // the writer, and one for Checkpoint
+	d.pool.SetMaxIdleConns(readers + 2)
 	if err := d.checkSQLite(ctx); err != nil {
 		return errors.Join(err, d.pool.Close())
 	}
