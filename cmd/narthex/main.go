@@ -31,12 +31,14 @@ type streams struct {
 // commands is the command line.
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server."`
+	Demo    demoCommand    `cmd:"" help:"Play what the server does on a throwaway server."`
 	User    userCommand    `cmd:"" help:"Create and change accounts."`
 	Approve approveCommand `cmd:"" help:"Decide on accounts that wait for approval."`
 	Routes  routesCommand  `cmd:"" help:"List the endpoints."`
 	Errors  errorsCommand  `cmd:"" help:"Explain the errors that clients can see."`
 	Config  configCommand  `cmd:"" help:"Write a configuration file, or check one."`
 	Migrate migrateCommand `cmd:"" help:"Show the steps of the database's schema, or apply them."`
+	Doctor  doctorCommand  `cmd:"" help:"Look for mistakes in the setup and say how to mend them."`
 	Docs    docsCommand    `cmd:"" hidden:"" help:"Write the generated references."`
 	Version versionCommand `cmd:"" help:"Show the version."`
 }
