@@ -83,11 +83,28 @@ func (s *Service) attempt(ctx context.Context, call *httpapi.Call, in Interactio
 	})
 	switch {
 	case errors.Is(err, errMoved):
-		return &fault{errcode.Unauthorized, "Another request has gone on with this authentication. Try again."}, nil
+		return s.reload(ctx, session)
 	case err == nil && failed == nil:
 		session.completed, session.registrationToken = completed, token
 	}
 	return failed, err
+}
+
+// reload reads a session again that another request has changed: mostly the same
+// request, sent twice, which is then answered alike.
+func (s *Service) reload(ctx context.Context, session *interactiveSession) (*fault, error) {
+	var now interactiveSession
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		now, err = findSession(tx, session.id)
+		now.id = session.id
+		return err
+	})
+	*session = now
+	if errors.Is(err, db.ErrNoRow) {
+		session.id = ""
+		return &fault{errcode.Unauthorized, "This authentication has been used already. Start again."}, nil
+	}
+	return nil, err
 }
 
 // checkPasswordStage checks the password of the requester. A password that is

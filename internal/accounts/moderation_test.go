@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/apitest"
@@ -121,6 +122,7 @@ func TestUsers(t *testing.T) {
 		srv.User(t, name)
 	}
 	srv.Administrator(t, "root")
+	srv.Advance(time.Second)
 	pend(t, srv, "waiting")
 	write(t, srv, func(tx *db.Tx) error {
 		if err := srv.App.Accounts.SetLocked(tx, userID("anna"), true, admin); err != nil {

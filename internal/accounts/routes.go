@@ -13,9 +13,9 @@ func (s *Service) Routes() []httpapi.Route {
 			Guests().Suspended().Fails(errcode.NotFound),
 		httpapi.JSON("PUT /_matrix/client/v3/devices/{deviceId}", "updateDevice", httpapi.User, httpapi.Cheap, s.updateDevice).
 			Guests().Suspended().Fails(errcode.NotFound),
-		httpapi.JSON("DELETE /_matrix/client/v3/devices/{deviceId}", "deleteDevice", httpapi.User, httpapi.Login, s.deleteDevice).
+		httpapi.JSON("DELETE /_matrix/client/v3/devices/{deviceId}", "deleteDevice", httpapi.User, httpapi.Sending, s.deleteDevice).
 			Suspended().Fails(errcode.InteractiveAuth),
-		httpapi.JSON("POST /_matrix/client/v3/delete_devices", "deleteDevices", httpapi.User, httpapi.Login, s.deleteDevices).
+		httpapi.JSON("POST /_matrix/client/v3/delete_devices", "deleteDevices", httpapi.User, httpapi.Sending, s.deleteDevices).
 			Suspended().Fails(errcode.InteractiveAuth),
 
 		httpapi.JSON("POST /_matrix/client/v3/account/password", "changePassword", httpapi.User, httpapi.Login, s.changePassword).
