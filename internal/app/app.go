@@ -20,6 +20,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/bus"
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/discovery"
 	"github.com/narthex-matrix/narthex/internal/ephemeral"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/event"
@@ -122,6 +123,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		ephemera.Routes(),
 		pushes.Routes(),
 		administration.Routes(),
+		discovery.New(discovery.Deps{Config: cfg}).Routes(),
 	)
 	a.runner = jobs.NewRunner(a.DB, seams.Log, slices.Concat(
 		a.Accounts.Jobs(),

@@ -1,0 +1,54 @@
+package discovery
+
+import (
+	"context"
+
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+)
+
+type baseURL struct {
+	BaseURL string `json:"base_url"`
+}
+
+type getWellknownResponse struct {
+	Homeserver baseURL `json:"m.homeserver"`
+}
+
+func (s *Service) getWellknown(context.Context, *httpapi.Call, noRequest) (getWellknownResponse, error) {
+	return getWellknownResponse{baseURL{s.cfg.ClientBaseURL()}}, nil
+}
+
+type getWellknownServerResponse struct {
+	Server string `json:"m.server"`
+}
+
+func (s *Service) getWellknownServer(context.Context, *httpapi.Call, noRequest) (getWellknownServerResponse, error) {
+	if s.cfg.WellKnown.Server == "" {
+		return getWellknownServerResponse{}, errcode.NotFound.New("This server has not been given another name for other servers. Connect to its server name.")
+	}
+	return getWellknownServerResponse{s.cfg.WellKnown.Server}, nil
+}
+
+type contact struct {
+	Role     string `json:"role"`
+	MatrixID string `json:"matrix_id,omitzero"`
+	Email    string `json:"email_address,omitzero"`
+}
+
+type getWellknownSupportResponse struct {
+	Contacts []contact `json:"contacts,omitzero"`
+	Page     string    `json:"support_page,omitzero"`
+}
+
+func (s *Service) getWellknownSupport(context.Context, *httpapi.Call, noRequest) (out getWellknownSupportResponse, err error) {
+	c := s.cfg.Support
+	if c.AdminContactEmail != "" || c.AdminContactMatrixID != "" {
+		out.Contacts = []contact{{"m.role.admin", c.AdminContactMatrixID, c.AdminContactEmail}}
+	}
+	out.Page = c.Page
+	if out.Contacts == nil && out.Page == "" {
+		return out, errcode.NotFound.New("Whoever runs this server has not said how to reach them.")
+	}
+	return out, nil
+}
