@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/narthex-matrix/narthex/internal/accountdata"
+	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/bus"
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -142,8 +143,7 @@ func TestAccountDataWakesItsUser(t *testing.T) {
 	defer w.Close()
 	s := accountdata.New(accountdata.Deps{DB: d})
 	err = d.Write(t.Context(), func(tx *db.Tx) error {
-		if _, err := tx.Exec(`INSERT INTO users (user_id, created_ts, password_hash, admin, guest, locked, suspended, erased)
-			VALUES ($1, 0, '', FALSE, FALSE, FALSE, FALSE, FALSE)`, alice.UserID); err != nil {
+		if err := srv.App.Accounts.Insert(tx, accounts.Account{UserID: alice.UserID}); err != nil {
 			return err
 		}
 		return s.Put(tx, alice.UserID, "", "x", []byte(`{}`))

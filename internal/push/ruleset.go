@@ -3,7 +3,7 @@ package push
 import (
 	"bytes"
 	_ "embed" // for defaults.json
-	"fmt"
+	"errors"
 	"slices"
 	"strconv"
 
@@ -30,7 +30,7 @@ var kinds = []Kind{Override, Content, InRoom, FromUser, Underride}
 // UnmarshalText refuses what is no kind.
 func (k *Kind) UnmarshalText(text []byte) error {
 	if !slices.Contains(kinds, Kind(text)) {
-		return fmt.Errorf("it must be override, content, room, sender or underride")
+		return errors.New("it must be override, content, room, sender or underride")
 	}
 	*k = Kind(text)
 	return nil
