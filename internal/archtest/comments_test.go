@@ -22,7 +22,7 @@ func TestPackageComments(t *testing.T) {
 				}
 			}
 		}
-		if found != 1 {
+		if found != 1 && len(p.source()) > 0 {
 			t.Errorf("%s has %d package comments; write one, in doc.go, saying what it owns and promises", p.short(), found)
 		}
 	}
