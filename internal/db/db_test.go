@@ -160,6 +160,11 @@ func TestErrorsThatFeaturesAskFor(t *testing.T) {
 			if _, err := tx.Exec(`INSERT INTO notes (pos, body) VALUES (1, $1)`, "a\x00b"); !errors.Is(err, db.ErrNUL) {
 				t.Errorf("NUL: got %v", err)
 			}
+			type named string
+			text := named("a\x00b")
+			if _, err := tx.Exec(`INSERT INTO notes (pos, body) VALUES (1, $1)`, &text); !errors.Is(err, db.ErrNUL) {
+				t.Errorf("NUL in a named text: got %v", err)
+			}
 			_, err = tx.Exec(`INSERT INTO notes (pos, body) VALUES (7, 'seven')`)
 			return err
 		})

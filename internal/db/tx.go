@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -173,11 +174,11 @@ func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
 // check refuses what one of the engines could not store.
 func check(args []any) error {
 	for _, a := range args {
-		s, ok := a.(string)
-		if p, is := a.(*string); is && p != nil {
-			s, ok = *p, true
+		v := reflect.ValueOf(a)
+		if v.Kind() == reflect.Pointer {
+			v = v.Elem()
 		}
-		if ok && strings.IndexByte(s, 0) >= 0 {
+		if v.Kind() == reflect.String && strings.IndexByte(v.String(), 0) >= 0 {
 			return ErrNUL
 		}
 	}
