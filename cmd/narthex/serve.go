@@ -93,18 +93,19 @@ func (c serveCommand) greet(ctx context.Context, w io.Writer, a *app.App, listen
 	for _, l := range listeners {
 		at = append(at, "http://"+l.Addr().String())
 	}
-	if _, err := fmt.Fprintf(w, "Narthex %s listens on %s as %s\n", version(), strings.Join(at, " and "), a.Config.ServerName); err != nil {
-		return err
-	}
 	has := false
 	err := a.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		has, err = a.Accounts.HasAdministrator(tx)
 		return err
 	})
-	if err != nil || has {
+	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "There is no administrator yet. In another terminal, create one:\n  %s user create --admin%s NAME\n", self(), c.flags())
+	text := fmt.Sprintf("Narthex %s listens on %s as %s\n", version(), strings.Join(at, " and "), a.Config.ServerName)
+	if !has {
+		text += fmt.Sprintf("There is no administrator yet. In another terminal, create one:\n  %s user create --admin%s NAME\n", self(), c.flags())
+	}
+	_, err = io.WriteString(w, text)
 	return err
 }
 
