@@ -28,10 +28,12 @@ import (
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/jobs"
 	"github.com/narthex-matrix/narthex/internal/oauth"
+	"github.com/narthex-matrix/narthex/internal/profile"
 	"github.com/narthex-matrix/narthex/internal/push"
 	"github.com/narthex-matrix/narthex/internal/rooms"
 	"github.com/narthex-matrix/narthex/internal/secret"
 	"github.com/narthex-matrix/narthex/internal/signing"
+	"github.com/narthex-matrix/narthex/internal/syncer"
 	"github.com/narthex-matrix/narthex/internal/timeline"
 )
 
@@ -109,10 +111,15 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	accountData := accountdata.New(accountdata.Deps{DB: a.DB})
 	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Passwords: a.Passwords})
 	a.Rooms = rooms.New(rooms.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, AccountData: accountData, Signer: signer})
+	profiles := profile.New(profile.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms})
 	history := timeline.New(timeline.Deps{DB: a.DB, Rooms: a.Rooms, AccountData: accountData})
 	ephemera := ephemeral.New(ephemeral.Deps{DB: a.DB, Config: cfg, AccountData: accountData, Rooms: a.Rooms})
 	pushes := push.New(push.Deps{DB: a.DB, AccountData: accountData})
 	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Passwords: a.Passwords})
+	sync := syncer.New(syncer.Deps{
+		DB: a.DB, Bus: a.bus, Accounts: a.Accounts, AccountData: accountData, Rooms: a.Rooms,
+		Timeline: history, Ephemeral: ephemera, Push: pushes,
+	})
 
 	routes := slices.Concat(
 		a.Accounts.Routes(),
@@ -120,8 +127,10 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		a.OAuth.Routes(),
 		a.Rooms.Routes(),
 		history.Routes(),
+		profiles.Routes(),
 		ephemera.Routes(),
 		pushes.Routes(),
+		sync.Routes(),
 		administration.Routes(),
 		discovery.New(discovery.Deps{Config: cfg}).Routes(),
 	)
@@ -131,6 +140,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		a.OAuth.Jobs(),
 		a.Rooms.Jobs(),
 		history.Jobs(),
+		profiles.Jobs(),
 		ephemera.Jobs(),
 		pushes.Jobs(),
 	))

@@ -48,6 +48,12 @@ func (s *Service) View(tx *db.Tx, roomID id.RoomID, userID id.UserID) (*View, er
 	if v.visibilities, err = db.All(tx, scanInterval, history+`ORDER BY from_pos`, roomID, event.TypeHistoryVisibility, ""); err != nil {
 		return nil, err
 	}
+	v.settle()
+	return v, nil
+}
+
+// settle works out what follows from the two lists.
+func (v *View) settle() {
 	for _, m := range v.memberships {
 		if m.value == event.Join {
 			v.lastJoined = m.until
@@ -57,7 +63,6 @@ func (s *Service) View(tx *db.Tx, roomID id.RoomID, userID id.UserID) (*View, er
 	for _, h := range v.visibilities {
 		v.everything = v.everything && (h.value == "shared" || h.value == "world_readable")
 	}
-	return v, nil
 }
 
 // Sees reports whether the user may see the event at a position.

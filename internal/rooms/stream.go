@@ -1,0 +1,256 @@
+package rooms
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/event"
+	"github.com/narthex-matrix/narthex/internal/id"
+)
+
+// What /sync reads, each for many rooms in a fixed number of statements.
+
+// Membership is what a user is to a room at present.
+type Membership struct {
+	RoomID     id.RoomID
+	Membership string
+	Pos        int64 // of the event that made it so
+	Sender     id.UserID
+	Forgotten  bool
+}
+
+// Memberships gives the rooms that a user is in, and those in which the user's
+// membership changed after a position.
+func Memberships(tx *db.Tx, userID id.UserID, after int64) ([]Membership, error) {
+	return db.All(tx, func(r db.Row) (m Membership, err error) {
+		err = r.Scan(&m.RoomID, &m.Membership, &m.Pos, &m.Sender, &m.Forgotten)
+		return m, err
+	}, `SELECT room_id, membership, event_pos, sender, forgotten FROM room_members
+		WHERE user_id = $1 AND (membership = 'join' OR event_pos > $2) ORDER BY event_pos`, userID, after)
+}
+
+// Views is [Service.View] for many rooms.
+func (s *Service) Views(tx *db.Tx, roomIDs []id.RoomID, userID id.UserID) (map[id.RoomID]*View, error) {
+	views := make(map[id.RoomID]*View, len(roomIDs))
+	for _, r := range roomIDs {
+		views[r] = &View{}
+	}
+	err := db.Chunks(roomIDs, func(chunk []id.RoomID) error {
+		in := db.In(chunk)
+		return db.Each(tx, func(r db.Row) error {
+			var roomID id.RoomID
+			var eventType string
+			var i interval
+			var value *string
+			if err := r.Scan(&roomID, &eventType, &i.from, &i.until, &value); err != nil {
+				return err
+			}
+			if value != nil {
+				i.value = *value
+			}
+			v := views[roomID]
+			if eventType == event.TypeMember {
+				v.memberships = append(v.memberships, i)
+			} else {
+				v.visibilities = append(v.visibilities, i)
+			}
+			return nil
+		}, `SELECT room_id, type, from_pos, until_pos, value FROM room_state st
+			WHERE room_id IN (`+in.Marks(2)+`) AND (type, state_key) IN (VALUES ('m.room.member', $1), ('m.room.history_visibility', ''))
+				AND NOT (type = 'm.room.member' AND EXISTS (SELECT 1 FROM room_members m WHERE m.room_id = st.room_id AND m.user_id = $1 AND m.forgotten))
+			ORDER BY from_pos`, in.Args(userID)...)
+	})
+	for _, v := range views {
+		v.settle()
+	}
+	return views, err
+}
+
+// Own gives the user's membership at a position and the position since which it
+// was so: "" and 0 for none.
+func (v *View) Own(pos int64) (membership string, since int64) {
+	for _, i := range v.memberships {
+		if i.from <= pos && pos < i.until {
+			return i.value, i.from
+		}
+	}
+	return "", 0
+}
+
+// LastIn gives the position up to which the user was in the room for the last time
+// before a position at which they are not, or before the stay at that position; 0
+// for never.
+func (v *View) LastIn(pos int64) (end int64) {
+	staying := false
+	for _, i := range slices.Backward(v.memberships) {
+		if i.from > pos {
+			continue
+		}
+		if i.value != event.Join {
+			staying = false
+			continue
+		}
+		if pos < i.until || staying {
+			staying = true // a stay may be of several joins, with other names
+			continue
+		}
+		return i.until
+	}
+	return 0
+}
+
+// ChangedRooms gives those of the rooms that have events after one position and up
+// to another. There are at most as many events as positions, so where those are
+// few it looks at them, and else into each room.
+func ChangedRooms(tx *db.Tx, roomIDs []id.RoomID, after, upTo int64) (changed []id.RoomID, err error) {
+	if upTo-after <= int64(len(roomIDs)) {
+		found, err := db.All(tx, db.Scalar[id.RoomID], `SELECT DISTINCT room_id FROM events WHERE pos > $1 AND pos <= $2`, after, upTo)
+		return slices.DeleteFunc(found, func(r id.RoomID) bool { return !slices.Contains(roomIDs, r) }), err
+	}
+	err = db.Chunks(roomIDs, func(chunk []id.RoomID) error {
+		in := db.In(chunk)
+		found, err := db.All(tx, db.Scalar[id.RoomID], `SELECT r.room_id FROM rooms r WHERE r.room_id IN (`+in.Marks(3)+`)
+			AND EXISTS (SELECT 1 FROM events e WHERE e.room_id = r.room_id AND e.pos > $1 AND e.pos <= $2)`, in.Args(after, upTo)...)
+		changed = append(changed, found...)
+		return err
+	})
+	return changed, err
+}
+
+// Newest gives the newest events of each room, at most n, after one position and
+// up to another, the oldest first. Nobody's view is applied.
+func Newest(tx *db.Tx, roomIDs []id.RoomID, after, upTo int64, n int) (map[id.RoomID][]Stored, error) {
+	floors := make(map[id.RoomID]int64, len(roomIDs))
+	err := db.Chunks(roomIDs, func(chunk []id.RoomID) error {
+		in := db.In(chunk)
+		return db.Each(tx, func(r db.Row) error {
+			var roomID id.RoomID
+			var floor int64
+			err := r.Scan(&roomID, &floor)
+			floors[roomID] = floor
+			return err
+		}, `SELECT r.room_id, COALESCE((SELECT e.pos FROM events e WHERE e.room_id = r.room_id AND e.pos > $1 AND e.pos <= $2 ORDER BY e.pos DESC LIMIT 1 OFFSET $3), $1)
+			FROM rooms r WHERE r.room_id IN (`+in.Marks(4)+`)`, in.Args(after, upTo, n)...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[id.RoomID][]Stored, len(roomIDs))
+	err = db.Chunks(positions(floors), func(pairs []string) error {
+		in := db.In(pairs)
+		return collect(tx, out, wanted+in.Pairs(2)+`) AS pairs) SELECT `+Columns+` FROM want
+			JOIN events e ON e.room_id = want.room_id AND e.pos > CAST(want.at AS BIGINT) AND e.pos <= $1
+			JOIN rooms r ON r.room_id = e.room_id ORDER BY e.pos`, in.Args(upTo)...)
+	})
+	return out, err
+}
+
+// collect adds the events of a query to their rooms.
+func collect(tx *db.Tx, out map[id.RoomID][]Stored, statement string, args ...any) error {
+	return db.Each(tx, func(r db.Row) error {
+		st, err := ScanEvent(r)
+		if err == nil {
+			out[st.RoomID] = append(out[st.RoomID], st)
+		}
+		return err
+	}, statement, args...)
+}
+
+// positions are the pairs of a VALUES list, in chunks.
+func positions(at map[id.RoomID]int64) (pairs []string) {
+	for roomID, pos := range at {
+		pairs = append(pairs, string(roomID), strconv.FormatInt(min(pos, Present-1), 10))
+	}
+	return pairs
+}
+
+func sortByPos(byRoom map[id.RoomID][]Stored) {
+	for _, list := range byRoom {
+		slices.SortFunc(list, func(a, b Stored) int { return cmp.Compare(a.Pos, b.Pos) })
+	}
+}
+
+// wanted names pairs of a room and a position.
+const wanted = `WITH want (room_id, at) AS (SELECT DISTINCT * FROM (VALUES `
+
+// States gives the whole state of rooms, of each as it was at a position, in the
+// order in which it came about; without the memberships if they are not wanted. It
+// reads the present state and goes back from there, so positions should be recent.
+func States(tx *db.Tx, at map[id.RoomID]int64, members bool) (map[id.RoomID][]Stored, error) {
+	const present = `) AS pairs) SELECT ` + Columns + ` FROM want
+		JOIN room_state st ON st.room_id = want.room_id AND st.until_pos = 9223372036854775807 AND st.from_pos <= CAST(want.at AS BIGINT)
+		JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id`
+	const replaced = `) AS pairs) SELECT ` + Columns + ` FROM want
+		JOIN room_state st ON st.room_id = want.room_id AND st.from_pos > CAST(want.at AS BIGINT)
+		JOIN events n ON n.pos = st.event_pos JOIN events e ON e.pos = n.replaces_pos AND e.pos <= CAST(want.at AS BIGINT)
+		JOIN rooms r ON r.room_id = e.room_id`
+	const others = ` WHERE st.type <> 'm.room.member'`
+	out := make(map[id.RoomID][]Stored, len(at))
+	err := db.Chunks(positions(at), func(pairs []string) error {
+		in := db.In(pairs)
+		if members {
+			if err := collect(tx, out, wanted+in.Pairs(1)+present, in.Args()...); err != nil {
+				return err
+			}
+			return collect(tx, out, wanted+in.Pairs(1)+replaced, in.Args()...)
+		}
+		if err := collect(tx, out, wanted+in.Pairs(1)+present+others, in.Args()...); err != nil {
+			return err
+		}
+		return collect(tx, out, wanted+in.Pairs(1)+replaced+others, in.Args()...)
+	})
+	sortByPos(out)
+	return out, err
+}
+
+// StateChanges gives the state that came about in rooms after a position, of each
+// room as it was at another one: what was replaced in between is not there.
+func StateChanges(tx *db.Tx, after int64, at map[id.RoomID]int64) (map[id.RoomID][]Stored, error) {
+	out := make(map[id.RoomID][]Stored, len(at))
+	err := db.Chunks(positions(at), func(pairs []string) error {
+		in := db.In(pairs)
+		return collect(tx, out, wanted+in.Pairs(2)+`) AS pairs) SELECT `+Columns+` FROM want
+			JOIN room_state st ON st.room_id = want.room_id AND st.from_pos > $1 AND st.from_pos <= CAST(want.at AS BIGINT) AND st.until_pos > CAST(want.at AS BIGINT)
+			JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id`, in.Args(after)...)
+	})
+	sortByPos(out)
+	return out, err
+}
+
+// MembersIn gives the memberships of some users in each of some rooms, as they were
+// at a position in each, those that there are.
+func MembersIn(tx *db.Tx, at map[id.RoomID]int64, users map[id.RoomID][]id.UserID) (map[id.RoomID][]Stored, error) {
+	var pairs []string
+	first := int64(Present)
+	for roomID, list := range users {
+		for _, u := range list {
+			pairs = append(pairs, string(roomID), string(u))
+		}
+		first = min(first, at[roomID])
+	}
+	type key struct {
+		roomID id.RoomID
+		userID string
+	}
+	found := map[key]Stored{}
+	err := db.Chunks(pairs, func(pairs []string) error {
+		in := db.In(pairs)
+		return db.Each(tx, func(r db.Row) error {
+			st, err := ScanEvent(r)
+			if err == nil && st.Pos <= at[st.RoomID] {
+				found[key{st.RoomID, *st.StateKey}] = st // they come in their order
+			}
+			return err
+		}, wanted+in.Pairs(2)+`) AS pairs) SELECT `+Columns+` FROM want
+			JOIN room_state st ON st.room_id = want.room_id AND st.type = 'm.room.member' AND st.state_key = want.at AND st.until_pos > $1
+			JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id ORDER BY e.pos`, in.Args(first)...)
+	})
+	out := make(map[id.RoomID][]Stored, len(users))
+	for k, st := range found {
+		out[k.roomID] = append(out[k.roomID], st)
+	}
+	sortByPos(out)
+	return out, err
+}

@@ -1,0 +1,101 @@
+package syncer
+
+import (
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/narthex-matrix/narthex/internal/bus"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/rooms"
+)
+
+// reading is one look at the database for one request.
+type reading struct {
+	*wish
+	s  *Service
+	tx *db.Tx
+
+	since, to int64 // what is after the one and up to the other is told
+	initial   bool  // the client knows nothing, or what it knows is worth nothing
+	// lost says that the client has seen what this server has not: positions that
+	// were lost when a backup was restored.
+	lost    bool
+	ignored map[id.UserID]bool
+
+	stays  []*stay // joined and left rooms, those without news too
+	byRoom map[id.RoomID]*stay
+	asked  []invitation // invites and knocks
+	answer syncResponse
+}
+
+// run makes the answer.
+func (r *reading) run() (err error) {
+	if r.since > r.to {
+		// A token from beyond the end: the database is a restored backup. What the
+		// client holds may be from a history that never was, so it is told all there
+		// is, and that there is a gap before it.
+		r.since, r.lost = 0, true
+	}
+	r.initial = r.since == 0
+	r.answer.NextBatch = rooms.Token(r.to)
+	r.answer.Rooms = roomSections{
+		Join: map[id.RoomID]*joinedRoom{}, Invite: map[id.RoomID]*invitedRoom{},
+		Knock: map[id.RoomID]*knockedRoom{}, Leave: map[id.RoomID]*leftRoom{},
+	}
+	r.answer.OneTimeKeys = map[string]int64{"signed_curve25519": 0}
+	if r.ignored, err = r.s.accountData.IgnoredUsers(r.tx, r.userID); err != nil {
+		return err
+	}
+	for _, step := range []func() error{
+		r.findRooms, r.addTimelines, r.addSummaries, r.addStates, r.writeRooms, r.addInvitations,
+		r.addAccountData, r.addEphemeral, r.addPresence, r.addUnread, r.addDeviceLists,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// response is the answer; nil for no reading.
+func (r *reading) response() *syncResponse {
+	if r == nil {
+		return nil
+	}
+	return &r.answer
+}
+
+// keys are what wakes the user for what happens in rooms.
+func (r *reading) keys() (keys []string) {
+	for _, st := range r.stays {
+		if !st.left {
+			keys = append(keys, bus.Room(st.roomID))
+		}
+	}
+	return keys
+}
+
+// joined gives the room's part of the answer, which it begins if there is none yet.
+func (r *reading) joined(roomID id.RoomID) *joinedRoom {
+	j := r.answer.Rooms.Join[roomID]
+	if j == nil {
+		j = &joinedRoom{Timeline: timelineBatch{PrevBatch: rooms.Token(r.since)}}
+		if r.stateAfter {
+			j.StateAfter = &eventList{}
+		} else {
+			j.State = &eventList{}
+		}
+		r.answer.Rooms.Join[roomID] = j
+	}
+	return j
+}
+
+// add appends an event that no room keeps.
+func (l *eventList) add(ev any) error {
+	raw, err := json.Marshal(ev)
+	if err == nil {
+		l.Events = append(l.Events, jsontext.Value(raw))
+	}
+	return err
+}

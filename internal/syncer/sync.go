@@ -1,0 +1,153 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/narthex-matrix/narthex/internal/accountdata"
+	"github.com/narthex-matrix/narthex/internal/bus"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/ephemeral"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/rooms"
+)
+
+type syncRequest struct {
+	Filter        string           `query:"filter"`
+	Since         *token           `query:"since"`
+	FullState     bool             `query:"full_state"`
+	SetPresence   *ephemeral.State `query:"set_presence"`
+	Timeout       int64            `query:"timeout"` // milliseconds
+	UseStateAfter bool             `query:"use_state_after"`
+}
+
+// longestWait is how long a request waits at most.
+const longestWait = 2 * time.Minute
+
+// token is a since.
+type token int64
+
+// UnmarshalText refuses what this server would not have given out.
+func (t *token) UnmarshalText(text []byte) error {
+	pos, err := rooms.ParsePosition(string(text))
+	if err != nil {
+		return errors.New("it must be a next_batch from this server")
+	}
+	*t = token(pos)
+	return nil
+}
+
+// wish is what one request asks for.
+type wish struct {
+	userID     id.UserID
+	deviceID   id.DeviceID
+	filter     *accountdata.Filter
+	fullState  bool
+	stateAfter bool
+}
+
+func (s *Service) sync(ctx context.Context, call *httpapi.Call, req syncRequest) (*syncResponse, error) {
+	filter, err := s.filter(ctx, call.UserID, req.Filter)
+	if err != nil {
+		return nil, err
+	}
+	state := ephemeral.Online
+	if req.SetPresence != nil {
+		state = *req.SetPresence
+	}
+	if err := s.ephemeral.Seen(ctx, call.UserID, state); err != nil {
+		return nil, err
+	}
+	w := &wish{userID: call.UserID, deviceID: call.DeviceID, filter: filter, fullState: req.FullState, stateAfter: req.UseStateAfter}
+	since := int64(0)
+	if req.Since != nil {
+		since = int64(*req.Since)
+	}
+	wait := min(time.Duration(max(0, min(req.Timeout, longestWait.Milliseconds())))*time.Millisecond, longestWait)
+	if req.Since == nil || req.FullState {
+		wait = 0
+	}
+	return s.await(ctx, call, w, since, wait)
+}
+
+// filter finds the filter that a request means: none, one of the user's, or one
+// that is given inline.
+func (s *Service) filter(ctx context.Context, userID id.UserID, text string) (f *accountdata.Filter, err error) {
+	switch {
+	case text == "":
+		return &accountdata.Filter{}, nil
+	case strings.HasPrefix(text, "{"):
+		f, err = accountdata.ParseFilter([]byte(text))
+	default:
+		err = s.db.Read(ctx, func(tx *db.Tx) error {
+			f, err = s.accountData.Filter(tx, userID, text)
+			return err
+		})
+	}
+	var failure *errcode.Error
+	if errors.As(err, &failure) {
+		return nil, errcode.InvalidParam.New("The parameter %q is not valid: %s", "filter", failure.Text).With("param", "filter")
+	}
+	if err == nil && f.EventFormat == "federation" {
+		return nil, errcode.InvalidParam.New("The parameter %q is not valid: this server gives events in the client format only. Leave event_format out.", "filter").With("param", "filter")
+	}
+	return f, err
+}
+
+// await reads until there is something to answer or the time is up. A client that
+// goes away and a server that stops end it as well.
+func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since int64, wait time.Duration) (*syncResponse, error) {
+	found, err := s.read(ctx, w, since, nil)
+	if err != nil || wait == 0 || !found.answer.empty() {
+		return found.response(), err
+	}
+	// What comes between the first reading and the subscription is found by the
+	// second.
+	waiter := s.bus.Subscribe(append(found.keys(), bus.User(w.userID))...)
+	defer waiter.Close()
+	up := time.NewTimer(wait)
+	defer up.Stop()
+	reread := time.NewTicker(bus.Reread)
+	defer reread.Stop()
+	for over := false; ; {
+		if found, err = s.read(ctx, w, since, found); err != nil || over || !found.answer.empty() {
+			return found.response(), err
+		}
+		select {
+		case <-waiter.C:
+		case <-reread.C:
+		case <-up.C:
+			over = true
+		case <-call.Stopping:
+			return found.response(), nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// read makes the answer for what is after since. Given what was found before, which
+// was nothing, it looks no further if the stream has not moved, and else only at
+// what has come since then.
+func (s *Service) read(ctx context.Context, w *wish, since int64, before *reading) (found *reading, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		pos, err := tx.Position()
+		if err != nil {
+			return err
+		}
+		found = before
+		if before != nil && before.to == pos {
+			return nil
+		}
+		if before != nil {
+			since = before.to
+		}
+		found = &reading{s: s, tx: tx, wish: w, since: since, to: pos}
+		return found.run()
+	})
+	return found, err
+}

@@ -1,0 +1,44 @@
+package syncer
+
+import (
+	"github.com/narthex-matrix/narthex/internal/accountdata"
+	"github.com/narthex-matrix/narthex/internal/accounts"
+	"github.com/narthex-matrix/narthex/internal/bus"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/ephemeral"
+	"github.com/narthex-matrix/narthex/internal/push"
+	"github.com/narthex-matrix/narthex/internal/rooms"
+	"github.com/narthex-matrix/narthex/internal/timeline"
+)
+
+// Deps are what the service stands on.
+type Deps struct {
+	DB          *db.DB
+	Bus         *bus.Local
+	Accounts    *accounts.Service
+	AccountData *accountdata.Service
+	Rooms       *rooms.Service
+	Timeline    *timeline.Service
+	Ephemeral   *ephemeral.Service
+	Push        *push.Service
+}
+
+// Service answers /sync.
+type Service struct {
+	db          *db.DB
+	bus         *bus.Local
+	accounts    *accounts.Service
+	accountData *accountdata.Service
+	rooms       *rooms.Service
+	timeline    *timeline.Service
+	ephemeral   *ephemeral.Service
+	push        *push.Service
+}
+
+// New makes the service.
+func New(d Deps) *Service {
+	return &Service{
+		db: d.DB, bus: d.Bus, accounts: d.Accounts, accountData: d.AccountData, rooms: d.Rooms,
+		timeline: d.Timeline, ephemeral: d.Ephemeral, push: d.Push,
+	}
+}

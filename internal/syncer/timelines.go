@@ -1,0 +1,181 @@
+package syncer
+
+import (
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/narthex-matrix/narthex/internal/accountdata"
+	"github.com/narthex-matrix/narthex/internal/event"
+	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/rooms"
+	"github.com/narthex-matrix/narthex/internal/timeline"
+)
+
+const (
+	defaultLimit = 10 // events of a timeline
+	largestLimit = 100
+)
+
+// addTimelines finds the newest events of the rooms that have new ones.
+func (r *reading) addTimelines() error {
+	type stretch struct{ after, upTo int64 }
+	wanted := map[stretch][]id.RoomID{}
+	var continuing []id.RoomID
+	for _, st := range r.stays {
+		if st.after == r.since && !st.left && !r.initial {
+			continuing = append(continuing, st.roomID)
+		} else {
+			s := stretch{st.after, st.upTo}
+			wanted[s] = append(wanted[s], st.roomID)
+		}
+	}
+	changed, err := rooms.ChangedRooms(r.tx, continuing, r.since, r.to)
+	if err != nil {
+		return err
+	}
+	if len(changed) > 0 {
+		wanted[stretch{r.since, r.to}] = changed
+	}
+	limit := r.filter.Room.Timeline.LimitOr(defaultLimit, largestLimit)
+	for s, list := range wanted {
+		newest, err := rooms.Newest(r.tx, list, s.after, s.upTo, limit+1)
+		if err != nil {
+			return err
+		}
+		for _, roomID := range list {
+			if err := r.addTimeline(r.byRoom[roomID], newest[roomID], limit); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// addTimeline makes the timeline of a room from its newest events, one of which is
+// beyond the limit if there are more.
+func (r *reading) addTimeline(st *stay, newest []rooms.Stored, limit int) error {
+	st.raw = len(newest)
+	for _, ev := range newest {
+		st.members = st.members || ev.IsState(event.TypeMember)
+		st.crypto = st.crypto || ev.IsState("m.room.encryption")
+	}
+	more := len(newest) > limit
+	if more {
+		newest = newest[len(newest)-limit:]
+	}
+	f := &r.filter.Room.Timeline
+	if !f.MatchesRoom(st.roomID) {
+		st.base, st.from = st.upTo, st.upTo
+		return nil
+	}
+	related := f.RelatedByRelTypes != nil || f.RelatedBySenders != nil
+	for _, ev := range newest {
+		switch {
+		case r.tells(st, ev) && !related:
+			st.events = append(st.events, ev)
+		case ev.StateKey != nil && len(st.events) > 0:
+			st.inside = true
+		}
+	}
+	if related || more && len(st.events) < len(newest) {
+		return r.page(st, limit)
+	}
+	// Where an earlier stay ended is a gap as well.
+	st.limited = more || st.fresh && st.after > 0 || r.lost
+	st.place(st.after)
+	if more {
+		st.from = st.base
+	}
+	return nil
+}
+
+// place sets where the timeline begins.
+func (st *stay) place(from int64) {
+	st.base, st.from = st.upTo, from
+	if len(st.events) > 0 {
+		st.base = st.events[0].Pos - 1
+	}
+}
+
+// page finds the newest events of a room of which the user sees or wants only some.
+func (r *reading) page(st *stay, limit int) error {
+	if st.view == nil {
+		view, err := r.s.rooms.View(r.tx, st.roomID, r.userID)
+		if err != nil {
+			return err
+		}
+		st.view = view
+	}
+	page, err := r.s.timeline.Page(r.tx, timeline.Query{
+		RoomID: st.roomID, Reader: timeline.Reader{View: st.view, Ignored: r.ignored}, Filter: &r.filter.Room.Timeline,
+		After: st.after, UpTo: st.upTo, Limit: limit,
+	})
+	if err != nil {
+		return err
+	}
+	slices.Reverse(page.Events)
+	st.events, st.inside = page.Events, true
+	st.limited = page.More || st.fresh && st.after > 0 || r.lost
+	st.place(page.End)
+	return nil
+}
+
+// tells reports whether an event goes into a timeline.
+func (r *reading) tells(st *stay, ev rooms.Stored) bool {
+	if ev.StateKey == nil && r.ignored[ev.Sender] {
+		return false
+	}
+	if st.view != nil && !st.view.Sees(ev.Event, ev.Pos) && ev.Pos != st.own {
+		return false
+	}
+	return matches(&r.filter.Room.Timeline, ev.Event)
+}
+
+// matches reports whether a filter lets an event through.
+func matches(f *accountdata.EventFilter, ev *event.Event) bool {
+	hasURL := false
+	if f.ContainsURL != nil {
+		var content struct {
+			URL jsontext.Value `json:"url"`
+		}
+		hasURL = json.Unmarshal(ev.Content, &content) == nil && content.URL.Kind() == '"'
+	}
+	return f.Matches(ev.Type, ev.Sender, hasURL)
+}
+
+// relations are the bundled aggregations of the timelines. An event to which
+// another one relates has a later one in its room, so most answers need none.
+func (r *reading) relations(viewer rooms.Viewer) (rooms.Viewer, error) {
+	var unseen []id.RoomID
+	var events []rooms.Stored
+	for _, st := range r.stays {
+		if st.raw < 2 || len(st.events) == 0 {
+			continue
+		}
+		events = append(events, st.events...)
+		if st.view == nil {
+			unseen = append(unseen, st.roomID)
+		}
+	}
+	if len(events) == 0 {
+		return viewer, nil
+	}
+	views, err := r.s.rooms.Views(r.tx, unseen, r.userID)
+	if err != nil {
+		return viewer, err
+	}
+	readers := map[id.RoomID]timeline.Reader{}
+	for _, st := range r.stays {
+		view := st.view
+		if view == nil {
+			view = views[st.roomID]
+		}
+		if view != nil {
+			readers[st.roomID] = timeline.Reader{View: view, Ignored: r.ignored}
+		}
+	}
+	viewer.Relations, err = r.s.timeline.Bundle(r.tx, viewer, readers, events)
+	return viewer, err
+}
