@@ -146,6 +146,7 @@ func TestPathsAreInRouteTables(t *testing.T) {
 		"internal/errcode/":         "explains errors to people",
 		"internal/config/docs.go":   "explains keys to people",
 		"internal/apitest/":         "is a client",
+		"internal/reference/":       "explains the list of endpoints to people",
 	}
 	for _, p := range tree.pkgs {
 		for _, f := range p.source() {
