@@ -37,7 +37,7 @@ func (s *Service) Routes() []httpapi.Route {
 		httpapi.JSON("PUT /_matrix/client/v3/rooms/{roomId}/redact/{eventId}/{txnId}", "redactEvent", user, sending, s.redactEvent).
 			Fails(errcode.NotJoined, errcode.InsufficientPower, errcode.NotFound, errcode.UserSuspended).Suspended(),
 		httpapi.JSON("PUT /_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", "setRoomStateWithKey", user, sending, s.setRoomStateWithKey).
-			Fails(member...).Fails(errcode.AlreadyJoined, errcode.BadState, errcode.BadAlias, errcode.NotFound, errcode.InviteBlocked, errcode.IncompatibleRoomVersion, errcode.GuestAccessForbidden).Guests(),
+			Fails(member...).Fails(errcode.AlreadyJoined, errcode.NotFound, errcode.InviteBlocked, errcode.IncompatibleRoomVersion, errcode.GuestAccessForbidden).Guests(),
 		httpapi.JSON("PUT /_matrix/client/v3/rooms/{roomId}/state/{eventType}", "setRoomState", user, sending, s.setRoomState).
 			Fails(member...).Fails(errcode.BadAlias).Also("/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{$}", "/_matrix/client/r0/rooms/{roomId}/state/{eventType}/{$}").Guests(),
 
