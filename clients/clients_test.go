@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
+	"github.com/narthex-matrix/narthex/internal/config"
 )
 
 func TestMain(m *testing.M) { apitest.Main(m) }
@@ -36,11 +37,24 @@ func needNode(t *testing.T) {
 func TestMatrixJSSDK(t *testing.T) {
 	needNode(t)
 	srv := apitest.New(t)
-	cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=spec", "js-sdk.mjs")
-	cmd.Env = append(os.Environ(), "HOMESERVER_URL="+srv.URL)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
+	node(t, "js-sdk.mjs", "HOMESERVER_URL="+srv.URL)
+}
+
+// TestMatrixJSSDKWaitsForApproval plays somebody whose account has to be approved.
+func TestMatrixJSSDKWaitsForApproval(t *testing.T) {
+	needNode(t)
+	srv := apitest.New(t, func(cfg *config.Config) {
+		cfg.Approval.Enabled, cfg.Approval.RequiredForNewAccounts = true, true
+	})
+	node(t, "approval.mjs", "HOMESERVER_URL="+srv.URL, "ADMIN_TOKEN="+srv.Administrator(t, "root").Token)
+}
+
+// node runs a test script on Node.
+func node(t *testing.T, script string, environment ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=spec", "--test-force-exit", script)
+	cmd.Env = append(os.Environ(), environment...)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	t.Logf("%s", out)
 }

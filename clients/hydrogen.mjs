@@ -7,6 +7,7 @@ const query = new URLSearchParams(location.search);
 const assetPaths = {
     downloadSandbox: "none.html",
     worker: "none.js",
+    serviceWorker: "/sw.js",
     olm: { wasm: "/olm.wasm", legacyBundle: "/olm_legacy.js", wasmBundle: "/olm.js" },
 };
 

@@ -33,12 +33,12 @@ func TestHydrogen(t *testing.T) {
 	if out, err := bundle.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, name := range []string{"olm.js", "olm.wasm", "olm_legacy.js"} {
-		raw, err := os.ReadFile("node_modules/@matrix-org/olm/" + name)
+	for _, file := range []string{"@matrix-org/olm/olm.js", "@matrix-org/olm/olm.wasm", "@matrix-org/olm/olm_legacy.js", "hydrogen-view-sdk/lib-build/sw.js"} {
+		raw, err := os.ReadFile(filepath.Join("node_modules", file))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(folder, name), raw, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, filepath.Base(file)), raw, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -111,12 +111,13 @@ test("two people talk", { timeout: 120_000 }, async (t) => {
             "m.new_content": { msgtype: "m.text", body: "Edited" },
             "m.relates_to": { rel_type: "m.replace", event_id: root },
         });
-        await alice.sendEvent(roomId, "m.reaction", { "m.relates_to": { rel_type: "m.annotation", event_id: root, key: "👍" } });
-        await refused(
-            () => alice.sendEvent(roomId, "m.reaction", { "m.relates_to": { rel_type: "m.annotation", event_id: root, key: "👍" } }),
-            400,
-            "M_DUPLICATE_ANNOTATION",
-        );
+        // Without a local echo: the client itself would not send the same reaction twice.
+        const react = (txnId) =>
+            alice.http.authedRequest("PUT", `/rooms/${encodeURIComponent(roomId)}/send/m.reaction/${txnId}`, undefined, {
+                "m.relates_to": { rel_type: "m.annotation", event_id: root, key: "👍" },
+            });
+        await react("once");
+        await refused(() => react("twice"), 400, "M_DUPLICATE_ANNOTATION");
         await alice.sendEvent(roomId, root, "m.room.message", { msgtype: "m.text", body: "In the thread" });
         const { event_id: gone } = await bob.sendTextMessage(roomId, "Oops");
         const redacted = until(alice, sdk.RoomEvent.Redaction, (event) => event.event.redacts === gone || event.getContent().redacts === gone);
