@@ -31,3 +31,50 @@ func RoomsOf(tx *db.Tx, users []id.UserID) (out []id.RoomID, err error) {
 	})
 	return out, err
 }
+
+// EncryptedRooms gives those of some rooms that are encrypted.
+func EncryptedRooms(tx *db.Tx, roomIDs []id.RoomID) (out []id.RoomID, err error) {
+	err = db.Chunks(roomIDs, func(chunk []id.RoomID) error {
+		in := db.In(chunk)
+		some, err := db.All(tx, db.Scalar[id.RoomID], `SELECT room_id FROM room_state WHERE room_id IN (`+in.Marks(1)+`)
+			AND type = 'm.room.encryption' AND state_key = '' AND until_pos = 9223372036854775807`, in.Args()...)
+		out = append(out, some...)
+		return err
+	})
+	return out, err
+}
+
+// MembersOf gives the users who are in any of some rooms, and have been, with the
+// same name and picture, since before a position in each.
+func MembersOf(tx *db.Tx, at map[id.RoomID]int64) (out []id.UserID, err error) {
+	err = db.Chunks(positions(at), func(pairs []string) error {
+		in := db.In(pairs)
+		some, err := db.All(tx, db.Scalar[id.UserID], wanted+in.Pairs(1)+`) AS pairs) SELECT DISTINCT m.user_id FROM want
+			JOIN room_members m ON m.room_id = want.room_id AND m.membership = 'join' AND m.event_pos <= CAST(want.at AS BIGINT)`, in.Args()...)
+		out = append(out, some...)
+		return err
+	})
+	return out, err
+}
+
+// MemberChanges gives the users whose membership in one of some rooms changed
+// after a position, up to and including another: those who were in the room at the
+// end and those who were not.
+func MemberChanges(tx *db.Tx, roomIDs []id.RoomID, after, upTo int64) (in, out []id.UserID, err error) {
+	err = db.Chunks(roomIDs, func(chunk []id.RoomID) error {
+		list := db.In(chunk)
+		return db.Each(tx, func(r db.Row) error {
+			var u id.UserID
+			var joined bool
+			err := r.Scan(&u, &joined)
+			if joined {
+				in = append(in, u)
+			} else {
+				out = append(out, u)
+			}
+			return err
+		}, `SELECT state_key, value = 'join' FROM room_state WHERE room_id IN (`+list.Marks(3)+`) AND type = 'm.room.member'
+			AND from_pos > $1 AND from_pos <= $2 AND until_pos > $2`, list.Args(after, upTo)...)
+	})
+	return in, out, err
+}
