@@ -26,7 +26,7 @@ func project(events []jsontext.Value, fields []string) ([]jsontext.Value, error)
 			}
 		}
 		var err error
-		if out[i], err = json.Marshal(kept); err != nil {
+		if out[i], err = json.Marshal(kept, json.Deterministic(true)); err != nil {
 			return nil, err
 		}
 	}
