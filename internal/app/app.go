@@ -20,6 +20,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/bus"
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/directory"
 	"github.com/narthex-matrix/narthex/internal/discovery"
 	"github.com/narthex-matrix/narthex/internal/ephemeral"
 	"github.com/narthex-matrix/narthex/internal/errcode"
@@ -128,6 +129,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		a.Rooms.Routes(),
 		history.Routes(),
 		profiles.Routes(),
+		directory.New(directory.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms}).Routes(),
 		ephemera.Routes(),
 		pushes.Routes(),
 		sync.Routes(),

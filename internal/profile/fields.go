@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"regexp"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -22,7 +21,6 @@ const (
 	maxKey     = 255      // bytes
 	maxProfile = 64 << 10 // bytes of the whole as JSON
 	maxName    = 256      // characters of a display name
-	maxAvatar  = 1000     // bytes
 )
 
 type getUserProfileRequest struct {
@@ -180,8 +178,10 @@ func checkValue(name string, value json.RawMessage) error {
 		return errcode.BadJSON.New("%q must be a string.", name).With("param", name)
 	case name == accounts.DisplayName && utf8.RuneCountInString(text) > maxName:
 		return errcode.InvalidParam.New("A display name has at most %d characters.", maxName).With("param", name)
-	case name == accounts.AvatarURL && (len(text) > maxAvatar || text != "" && !strings.HasPrefix(text, "mxc://")):
-		return errcode.InvalidParam.New("An avatar is a mxc:// address of at most %d bytes: upload the picture first.", maxAvatar).With("param", name)
+	case name == accounts.AvatarURL && text != "":
+		if _, err := id.ParseMXC(text); err != nil {
+			return errcode.InvalidParam.New("An avatar is a mxc:// address: upload the picture first.").With("param", name)
+		}
 	}
 	return nil
 }

@@ -292,10 +292,12 @@ func stateValue(ev *event.Event) *string {
 		value = ev.Membership()
 	case event.TypeHistoryVisibility:
 		value = ev.HistoryVisibility()
+	case event.TypeJoinRules:
+		value = ev.JoinRule()
 	default:
 		return nil
 	}
-	return &value
+	return clean(value)
 }
 
 // changeMember writes the membership, its counts, and wakes whom it concerns.
