@@ -145,3 +145,38 @@ func TestTheLargestEvent(t *testing.T) {
 		t.Errorf("the largest event that was accepted has %d bytes, want 65536", largest)
 	}
 }
+
+// TestWrongTypes sends each member of each request as something that it is not.
+func TestWrongTypes(t *testing.T) {
+	srv := apitest.New(t)
+	alice := srv.User(t, "alice")
+	room := alice.CreateRoom(t)
+	const someone = `"user_id":"@x:narthex.test"`
+	for _, c := range []struct {
+		method, path string
+		bodies       []string
+	}{
+		{"POST", room.Path("/invite"), []string{`{"user_id":1}`, `{"user_id":["@x:narthex.test"]}`, `{"medium":1}`, `{"address":{}}`, `{"id_server":[]}`, `{"id_access_token":true}`, `{` + someone + `,"reason":{}}`}},
+		{"POST", room.Path("/kick"), []string{`{"user_id":1}`, `{` + someone + `,"reason":1}`}},
+		{"POST", room.Path("/ban"), []string{`{"user_id":{}}`, `{` + someone + `,"reason":[]}`}},
+		{"POST", room.Path("/unban"), []string{`{"user_id":false}`, `{` + someone + `,"reason":0}`}},
+		{"POST", room.Path("/leave"), []string{`{"reason":1}`}},
+		{"POST", room.Path("/join"), []string{`{"reason":1}`}},
+		{"POST", join(room.ID), []string{`{"reason":1}`}},
+		{"POST", knock(room.ID), []string{`{"reason":1}`}},
+		{"POST", room.Path("/upgrade"), []string{`{"new_version":12}`, `{"new_version":"12","additional_creators":{}}`, `{"new_version":"12","additional_creators":[1]}`}},
+		{"PUT", room.Path("/redact/$x/1"), []string{`{"reason":1}`}},
+		{"PUT", alias("#x:narthex.test"), []string{`{"room_id":1}`, `{"room_id":null,"x":1.0e5}`}},
+	} {
+		for i, body := range append(c.bodies, `[]`, `"x"`, `null`) {
+			want := errcode.BadJSON
+			if strings.Contains(body, `"room_id":null`) {
+				want = errcode.MissingParam
+			}
+			alice.Do(t, c.method, c.path, body).Fails(t, srv, want)
+			if t.Failed() {
+				t.Fatalf("%s %s, body %d: %s", c.method, c.path, i, body)
+			}
+		}
+	}
+}
