@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -37,10 +39,20 @@ func TestReferencesAreCurrent(t *testing.T) {
 		got, err := os.ReadFile(filepath.Join("../../docs/reference", f.Name()))
 		if err != nil {
 			t.Error(err)
-		} else if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("docs/reference/%s is not current; run make generate:\n%.2000s", f.Name(), diff)
+		} else if !bytes.Equal(got, want) {
+			t.Errorf("docs/reference/%s is not current; run make generate: %s", f.Name(), firstDifference(string(got), string(want)))
 		}
 	}
+}
+
+func firstDifference(got, want string) string {
+	lines := strings.Split(want, "\n")
+	for i, line := range strings.Split(got, "\n") {
+		if i >= len(lines) || line != lines[i] {
+			return fmt.Sprintf("line %d is %q", i+1, line)
+		}
+	}
+	return fmt.Sprintf("it ends too early, before %q", lines[strings.Count(got, "\n")])
 }
 
 // TestEveryCommandHasAnExample holds that --help shows how a command is used.

@@ -194,7 +194,7 @@ CREATE TABLE room_state (
     until_pos BIGINT NOT NULL,
     event_pos BIGINT NOT NULL,
     event_id  TEXT   NOT NULL,
-    value     TEXT, -- membership or history_visibility, for events of those types
+    value     TEXT, -- membership, history_visibility or join_rule, for events of those types
     PRIMARY KEY (room_id, type, state_key, from_pos)
 );
 CREATE UNIQUE INDEX room_state_current ON room_state (room_id, type, state_key) WHERE until_pos = 9223372036854775807;
