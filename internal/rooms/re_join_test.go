@@ -189,3 +189,20 @@ func TestForget(t *testing.T) {
 		})
 	})
 }
+
+// TestDeactivatedUsersLeave holds that an account that ends takes part in no room
+// any more, and that its invites end too.
+func TestDeactivatedUsersLeave(t *testing.T) {
+	srv := apitest.New(t)
+	h := newHouse(t, srv)
+	for _, gone := range []*apitest.Client{h.member, h.invited, h.knocked, h.left, h.banned} {
+		srv.Write(t, func(tx *db.Tx) error { return srv.App.Accounts.Deactivate(tx, gone.UserID, "test", false) })
+	}
+	srv.RunJobs(t)
+	for _, gone := range []*apitest.Client{h.member, h.invited, h.knocked, h.left} {
+		h.is(t, gone, "leave")
+	}
+	h.is(t, h.banned, "ban")
+	h.act(t, h.creator, "invite", h.member).Fails(t, srv, errcode.NotFound)
+	acceptable(t, srv, h.ID)
+}

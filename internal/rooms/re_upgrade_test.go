@@ -147,3 +147,20 @@ func TestUpgradeByAModerator(t *testing.T) {
 		t.Errorf("the levels of the new room are %v", levels)
 	}
 }
+
+// TestUpgradeOfExtremeLevels holds that levels which only strings could hold do
+// not keep a room from being upgraded.
+func TestUpgradeOfExtremeLevels(t *testing.T) {
+	srv := apitest.New(t)
+	alice, bob := srv.User(t, "alice"), srv.User(t, "bob")
+	old := alice.CreateRoom(t, map[string]any{"room_version": "9", "power_level_content_override": map[string]any{
+		"users": map[string]any{string(alice.UserID): "9223372036854775807", string(bob.UserID): "-9223372036854775808"}}})
+	setLevels(t, old, alice, map[string]any{"state_default": "9223372036854775807"})
+	for _, version := range []string{"11", "12"} {
+		next := upgrade(t, old, alice, map[string]any{"new_version": version})
+		if got := content(t, next, alice, "m.room.power_levels"); got["state_default"] != 9007199254740991.0 {
+			t.Errorf("the levels of the new room are %v", got)
+		}
+		acceptable(t, srv, next.ID)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/narthex-matrix/narthex/internal/authrules"
+	"github.com/narthex-matrix/narthex/internal/canonicaljson"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/event"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
@@ -146,8 +147,7 @@ func (u *upgrade) carryState() error {
 			return err
 		}
 	}
-	levels := u.levels()
-	return u.append(u.next, event.TypePowerLevels, levels)
+	return u.append(u.next, event.TypePowerLevels, u.levels())
 }
 
 func knowsJoinRule(v *event.Version, rule string) bool {
@@ -183,7 +183,8 @@ func (u *upgrade) levels() map[string]any {
 	}
 	switch {
 	case u.next.version.PrivilegedCreators:
-		for _, c := range append(u.additional, u.caller) {
+		delete(users, u.caller)
+		for _, c := range u.additional {
 			delete(users, c)
 		}
 		if !u.old.version.PrivilegedCreators {
@@ -199,14 +200,26 @@ func (u *upgrade) levels() map[string]any {
 			users[c] = highest
 		}
 	}
-	content := map[string]any{"users": users, "events": events}
+	content := map[string]any{"users": writable(users), "events": writable(events), "notifications": writable(levels.Notifications)}
 	for _, name := range event.LevelNames {
-		content[name], _ = levels.Named(name)
-	}
-	if levels.Notifications != nil {
-		content["notifications"] = levels.Notifications
+		level, _ := levels.Named(name)
+		content[name] = writableLevel(level)
 	}
 	return content
+}
+
+// writable keeps levels within what a number in an event can be: as strings, up to
+// version 9, they could be more.
+func writable[K ~string](levels map[K]int64) map[K]int64 {
+	out := make(map[K]int64, len(levels))
+	for name, level := range levels {
+		out[name] = writableLevel(level)
+	}
+	return out
+}
+
+func writableLevel(level int64) int64 {
+	return max(-canonicaljson.MaxInteger, min(level, canonicaljson.MaxInteger))
 }
 
 // moveAliases lets the aliases of this server lead to the new room. The old one
