@@ -28,6 +28,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/jobs"
+	"github.com/narthex-matrix/narthex/internal/moderation"
 	"github.com/narthex-matrix/narthex/internal/oauth"
 	"github.com/narthex-matrix/narthex/internal/profile"
 	"github.com/narthex-matrix/narthex/internal/push"
@@ -129,6 +130,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		a.Rooms.Routes(),
 		history.Routes(),
 		profiles.Routes(),
+		moderation.New(moderation.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms}).Routes(),
 		directory.New(directory.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms}).Routes(),
 		ephemera.Routes(),
 		pushes.Routes(),
