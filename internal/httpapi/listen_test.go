@@ -33,7 +33,9 @@ func serving(t *testing.T, gate *httpapi.Gate) (address string, s *httpapi.Serve
 	s = &httpapi.Server{Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	s.Handle([]httpapi.Route{
 		httpapi.JSON("POST /echo", "echo", httpapi.Anyone, httpapi.Unlimited,
-			func(_ context.Context, _ *httpapi.Call, req echoRequest) (echoResponse, error) { return echoResponse(req), nil }),
+			func(_ context.Context, _ *httpapi.Call, req echoRequest) (echoResponse, error) {
+				return echoResponse(req), nil
+			}),
 		httpapi.JSON("GET /wait", "wait", httpapi.Anyone, httpapi.Unlimited,
 			func(_ context.Context, call *httpapi.Call, _ nothing) (echoResponse, error) {
 				waiting <- struct{}{}
