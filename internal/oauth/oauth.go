@@ -41,7 +41,7 @@ func (s *Service) Jobs() []jobs.Worker {
 	return []jobs.Worker{{Kind: "oauth.sweep", Work: s.sweep, Every: sweepEvery}}
 }
 
-// rememberSpent is how long a refresh token is kept after it was replaced, so
+// rememberSpent is how long a refresh token is kept after it was spent, so
 // that its reuse is noticed.
 const rememberSpent = 30 * 24 * time.Hour
 
@@ -58,7 +58,7 @@ func (s *Service) sweep(ctx context.Context, _ jobs.Job) error {
 		if _, err := tx.Exec(`DELETE FROM registration_nonces WHERE expires_ts <= $1`, now); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`DELETE FROM refresh_tokens WHERE spent AND created_ts <= $1`, tx.Now.Add(-rememberSpent).UnixMilli())
+		_, err := tx.Exec(`DELETE FROM refresh_tokens WHERE spent_ts <= $1`, tx.Now.Add(-rememberSpent).UnixMilli())
 		return err
 	})
 }

@@ -74,7 +74,7 @@ func (s *Service) rotate(tx *db.Tx, r refreshToken) (tokens, error) {
 
 // spend ends the grace of a refresh token: its successors have arrived.
 func spend(tx *db.Tx, tokenID int64, userID id.UserID, deviceID id.DeviceID) error {
-	if _, err := tx.Exec(`UPDATE refresh_tokens SET spent = TRUE WHERE token_id = $1`, tokenID); err != nil {
+	if _, err := tx.Exec(`UPDATE refresh_tokens SET spent_ts = COALESCE(spent_ts, $2) WHERE token_id = $1`, tokenID, tx.Now.UnixMilli()); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(`UPDATE access_tokens SET replaces = NULL WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, userID, deviceID, tokenID); err != nil {
@@ -100,7 +100,7 @@ func heldRefreshToken(tx *db.Tx, token string) (r refreshToken, err error) {
 		r, err = db.One(tx, func(row db.Row) (r refreshToken, err error) {
 			err = row.Scan(&r.tokenID, &r.userID, &r.deviceID, &r.spent, &r.replaces, &r.locked)
 			return r, err
-		}, `SELECT t.token_id, t.user_id, t.device_id, t.spent, t.replaces, u.locked FROM refresh_tokens t JOIN users u ON u.user_id = t.user_id
+		}, `SELECT t.token_id, t.user_id, t.device_id, t.spent_ts IS NOT NULL, t.replaces, u.locked FROM refresh_tokens t JOIN users u ON u.user_id = t.user_id
 			WHERE t.token_hash = $1`, secret.Hash(token))
 		return err
 	}

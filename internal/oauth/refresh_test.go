@@ -129,10 +129,19 @@ func TestRefresh(t *testing.T) {
 		lock(false)
 		refreshed(t, srv, s.RefreshToken)
 	})
+	t.Run("the reuse of an old token is noticed", func(t *testing.T) {
+		s := refreshing(t, srv)
+		srv.Advance(31 * 24 * time.Hour) // the device was not used for so long
+		next := refreshed(t, srv, s.RefreshToken)
+		whoami(t, srv, next.AccessToken).OK(t, nil)
+		srv.RunJobs(t)
+		exchange(t, srv, s.RefreshToken).Fails(t, srv, errcode.UnknownToken)
+		whoami(t, srv, next.AccessToken).Fails(t, srv, errcode.UnknownToken)
+	})
 	t.Run("spent tokens are forgotten in the end", func(t *testing.T) {
 		srv.Advance(31 * 24 * time.Hour)
 		srv.RunJobs(t)
-		if n := rows(t, srv, `SELECT COUNT(*) FROM refresh_tokens WHERE spent`); n != 0 {
+		if n := rows(t, srv, `SELECT COUNT(*) FROM refresh_tokens WHERE spent_ts IS NOT NULL`); n != 0 {
 			t.Errorf("got %d", n)
 		}
 	})

@@ -64,6 +64,9 @@ func (s *Service) upgradeGuest(tx *db.Tx, token, username string, a accounts.Acc
 	if _, err := s.accounts.Hold(tx, guest); err != nil {
 		return "", err
 	}
+	if _, err := guestToUpgrade(tx, token, username); err != nil { // as it is now that the account is held
+		return "", err
+	}
 	a.UserID = guest
 	return guest, s.accounts.Upgrade(tx, a)
 }

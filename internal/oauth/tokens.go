@@ -40,7 +40,7 @@ func (s *Service) issue(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, withR
 		return t, err
 	}
 	t.RefreshToken = secret.New(secret.RefreshToken)
-	_, err = tx.Exec(`INSERT INTO refresh_tokens (token_hash, user_id, device_id, created_ts, spent, replaces) VALUES ($1, $2, $3, $4, FALSE, $5)`,
+	_, err = tx.Exec(`INSERT INTO refresh_tokens (token_hash, user_id, device_id, created_ts, replaces) VALUES ($1, $2, $3, $4, $5)`,
 		secret.Hash(t.RefreshToken), userID, deviceID, tx.Now.UnixMilli(), replaces)
 	return t, err
 }
@@ -137,24 +137,33 @@ func (s *Service) Authenticate(ctx context.Context, token string, call *httpapi.
 // firstUse writes what the use of a token changes.
 func (s *Service) firstUse(tx *db.Tx, t tokenRow, call *httpapi.Call) error {
 	if t.replaces != nil {
-		if err := lockDevice(tx, t.UserID, t.DeviceID); err != nil {
-			return err
-		}
-		n, err := tx.Exec(`UPDATE access_tokens SET replaces = NULL WHERE token_id = $1`, t.TokenID)
-		if err != nil {
-			return err
-		}
-		if n == 0 { // the refresh was repeated meanwhile, and this token is void
-			return unknownToken()
-		}
-		if err := spend(tx, *t.replaces, t.UserID, t.DeviceID); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2 AND token_id <> $3`, t.UserID, t.DeviceID, t.TokenID); err != nil {
+		if err := endGrace(tx, t); err != nil {
 			return err
 		}
 	}
 	return s.accounts.Seen(tx, t.UserID, t.DeviceID, call.Addr, call.UserAgent)
+}
+
+// endGrace spends the refresh token that an access token came from, and voids the
+// other access tokens of the session.
+func endGrace(tx *db.Tx, t tokenRow) error {
+	if err := lockDevice(tx, t.UserID, t.DeviceID); err != nil {
+		return err
+	}
+	replaces, err := db.Value[*int64](tx, `SELECT replaces FROM access_tokens WHERE token_id = $1`, t.TokenID)
+	switch {
+	case errors.Is(err, db.ErrNoRow): // the refresh was repeated meanwhile, and this token is void
+		return unknownToken()
+	case err != nil:
+		return err
+	case replaces == nil: // another request came first, and there may be newer tokens by now
+		return nil
+	}
+	if err := spend(tx, *replaces, t.UserID, t.DeviceID); err != nil {
+		return err
+	}
+	_, err = tx.Exec(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2 AND token_id <> $3`, t.UserID, t.DeviceID, t.TokenID)
+	return err
 }
 
 func unknownToken() error {
