@@ -119,6 +119,11 @@ func ChangedRooms(tx *db.Tx, roomIDs []id.RoomID, after, upTo int64) (changed []
 	return changed, err
 }
 
+// CountEvents gives how many events there are after a position and up to another.
+func CountEvents(tx *db.Tx, after, upTo int64) (int64, error) {
+	return db.Value[int64](tx, `SELECT COUNT(*) FROM events WHERE pos > $1 AND pos <= $2`, after, upTo)
+}
+
 // Newest gives the newest events of each room, at most n, after one position and
 // up to another, the oldest first. Nobody's view is applied.
 func Newest(tx *db.Tx, roomIDs []id.RoomID, after, upTo int64, n int) (map[id.RoomID][]Stored, error) {

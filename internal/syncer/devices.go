@@ -17,12 +17,14 @@ func (r *reading) addDeviceLists() error {
 		return nil
 	}
 	changed := map[id.UserID]bool{}
-	updated, err := accounts.DeviceListChanges(r.tx, r.since, r.to)
-	if err != nil {
-		return err
-	}
-	if err := r.keepSharing(changed, updated); err != nil {
-		return err
+	if !r.plain {
+		updated, err := accounts.DeviceListChanges(r.tx, r.since, r.to)
+		if err != nil {
+			return err
+		}
+		if err := r.keepSharing(changed, updated); err != nil {
+			return err
+		}
 	}
 	came, gone, err := r.movements()
 	if err != nil {

@@ -10,6 +10,9 @@ import (
 // addAccountData adds what the user has stored, of all and of each room, and the
 // push rules.
 func (r *reading) addAccountData() error {
+	if r.plain {
+		return nil
+	}
 	rows, err := r.s.accountData.Since(r.tx, r.userID, r.since, r.to)
 	if err != nil {
 		return err
@@ -73,7 +76,7 @@ func (r *reading) addEphemeral() error {
 		rooms []id.RoomID
 		since int64
 	}{{fresh, 0}, {known, r.since}} {
-		if len(part.rooms) == 0 {
+		if len(part.rooms) == 0 || r.plain && part.since > 0 {
 			continue
 		}
 		if err := r.addTyping(part.rooms, part.since); err != nil {
@@ -165,7 +168,7 @@ type presenceContent struct {
 
 func (r *reading) addPresence() error {
 	f := &r.filter.Presence
-	if !f.MatchesType("m.presence") {
+	if r.plain || !f.MatchesType("m.presence") {
 		return nil
 	}
 	list, err := r.s.ephemeral.Presence(r.tx, r.userID, r.since, r.to)

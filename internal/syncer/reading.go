@@ -20,7 +20,9 @@ type reading struct {
 	initial   bool  // the client knows nothing, or what it knows is worth nothing
 	// lost says that the client has seen what this server has not: positions that
 	// were lost when a backup was restored.
-	lost    bool
+	lost bool
+	// plain says that all positions are those of events in rooms.
+	plain   bool
 	ignored map[id.UserID]bool
 
 	stays  []*stay // joined and left rooms, those without news too
@@ -30,7 +32,7 @@ type reading struct {
 }
 
 // run makes the answer.
-func (r *reading) run() (err error) {
+func (r *reading) run() error {
 	if r.since > r.to {
 		// A token from beyond the end: the database is a restored backup. What the
 		// client holds may be from a history that never was, so it is told all there
@@ -38,24 +40,45 @@ func (r *reading) run() (err error) {
 		r.since, r.lost = 0, true
 	}
 	r.initial = r.since == 0
-	r.answer.NextBatch = rooms.Token(r.to)
-	r.answer.Rooms = roomSections{
-		Join: map[id.RoomID]*joinedRoom{}, Invite: map[id.RoomID]*invitedRoom{},
-		Knock: map[id.RoomID]*knockedRoom{}, Leave: map[id.RoomID]*leftRoom{},
+	r.answer = syncResponse{
+		NextBatch: rooms.Token(r.to),
+		Rooms: roomSections{
+			Join: map[id.RoomID]*joinedRoom{}, Invite: map[id.RoomID]*invitedRoom{},
+			Knock: map[id.RoomID]*knockedRoom{}, Leave: map[id.RoomID]*leftRoom{},
+		},
+		OneTimeKeys: map[string]int64{"signed_curve25519": 0},
 	}
-	r.answer.OneTimeKeys = map[string]int64{"signed_curve25519": 0}
-	if r.ignored, err = r.s.accountData.IgnoredUsers(r.tx, r.userID); err != nil {
-		return err
-	}
-	for _, step := range []func() error{
-		r.findRooms, r.addTimelines, r.addSummaries, r.addStates, r.writeRooms, r.addInvitations,
+	steps := []func() error{
+		r.look, r.findRooms, r.addTimelines, r.addSummaries, r.addStates, r.writeRooms, r.addInvitations,
 		r.addAccountData, r.addEphemeral, r.addPresence, r.addUnread, r.addDeviceLists,
-	} {
+	}
+	if r.since == r.to && !r.fullState {
+		steps = []func() error{r.findRooms} // for what to wait
+	}
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// fewPositions is up to where it is worth the while to count what they are.
+const fewPositions = 64
+
+// look finds out what concerns all rooms. Each position is taken by one change. If
+// there were as many events as positions, there was no other change, and nobody
+// need look for one: so it is for most of those who are woken.
+func (r *reading) look() (err error) {
+	if n := r.to - r.since; n <= fewPositions && !r.initial {
+		events, err := rooms.CountEvents(r.tx, r.since, r.to)
+		if err != nil {
+			return err
+		}
+		r.plain = events == n
+	}
+	r.ignored, err = r.s.accountData.IgnoredUsers(r.tx, r.userID)
+	return err
 }
 
 // response is the answer; nil for no reading.

@@ -215,6 +215,7 @@ func TestTimelineFilters(t *testing.T) {
 		state    []string
 	}{
 		{`{"types":["m.room.message"]}`, []string{"1", "2"}, false, []string{"name Hall"}},
+		{`{"types":["m.room.message"],"contains_url":true}`, []string{"2"}, false, []string{"name Hall"}},
 		{`{"types":["m.room.message"],"limit":1}`, []string{"2"}, true, []string{"name Hall"}},
 		{`{"not_types":["org.*"]}`, []string{"1", "name Hall", "2"}, false, []string{}},
 		{`{"senders":["@alice:narthex.test"]}`, []string{"1", "name Hall"}, false, []string{}},
@@ -235,6 +236,12 @@ func TestTimelineFilters(t *testing.T) {
 			t.Errorf("%s: limited is %t", c.timeline, r.Timeline.Limited)
 		}
 	}
+	last := alice.Sync(t, "").NextBatch
+	room.SetState(t, alice, "m.room.name", map[string]any{"name": "Den"})
+	room.Send(t, alice, "3")
+	r := alice.Sync(t, "since="+last+"&"+filtered(`{"room":{"timeline":{"types":["m.room.message"]}}}`)).Rooms.Join[room.ID]
+	same(t, "a filter that leaves out the first event", []string{"3"}, bodies(r.Timeline.Events))
+	same(t, "which is state", []string{"name Den"}, bodies(*r.State))
 	for filter, want := range map[string][]id.RoomID{`{"rooms":["` + string(room.ID) + `"]}`: {room.ID}, `{"not_rooms":["` + string(room.ID) + `"]}`: {other.ID}, `{"rooms":[]}`: nil} {
 		var got []id.RoomID
 		for roomID := range alice.Sync(t, filtered(`{"room":`+filter+`}`)).Rooms.Join {

@@ -32,7 +32,7 @@ func (r *reading) addStates() error {
 		case st.only:
 		case r.whole(st):
 			whole[st.roomID] = r.stateAt(st)
-		case st.raw > 0 && (r.stateAfter || st.limited || st.inside || st.base == st.upTo):
+		case st.raw > 0 && (r.stateAfter || st.limited || st.skipped):
 			change[st.roomID] = r.stateAt(st)
 		}
 	}

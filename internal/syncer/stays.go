@@ -24,8 +24,9 @@ type stay struct {
 	from    int64          // before which earlier events are to be had
 	base    int64          // the position right before the timeline
 	limited bool
-	// inside says that the timeline leaves out state events after its first one.
-	inside bool
+	// skipped says that the timeline leaves out state events, and inside that it
+	// does so after its first event.
+	skipped, inside bool
 
 	summary *rooms.Summary
 	state   []rooms.Stored

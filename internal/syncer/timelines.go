@@ -67,7 +67,7 @@ func (r *reading) addTimeline(st *stay, newest []rooms.Stored, limit int) error 
 	}
 	f := &r.filter.Room.Timeline
 	if !f.MatchesRoom(st.roomID) {
-		st.base, st.from = st.upTo, st.upTo
+		st.base, st.from, st.skipped = st.upTo, st.upTo, true
 		return nil
 	}
 	related := f.RelatedByRelTypes != nil || f.RelatedBySenders != nil
@@ -75,8 +75,8 @@ func (r *reading) addTimeline(st *stay, newest []rooms.Stored, limit int) error 
 		switch {
 		case r.tells(st, ev) && !related:
 			st.events = append(st.events, ev)
-		case ev.StateKey != nil && len(st.events) > 0:
-			st.inside = true
+		case ev.StateKey != nil:
+			st.skipped, st.inside = true, st.inside || len(st.events) > 0
 		}
 	}
 	if related || more && len(st.events) < len(newest) {
@@ -116,7 +116,7 @@ func (r *reading) page(st *stay, limit int) error {
 		return err
 	}
 	slices.Reverse(page.Events)
-	st.events, st.inside = page.Events, true
+	st.events, st.skipped, st.inside = page.Events, true, true
 	st.limited = page.More || st.fresh && st.after > 0 || r.lost
 	st.place(page.End)
 	return nil
