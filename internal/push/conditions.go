@@ -82,7 +82,7 @@ func eventMatch(key, pattern string, isDefault bool) condition {
 	if !strings.ContainsAny(pattern, "*?") {
 		return func(v *View, _ *Room) bool {
 			text, ok := v.text(path)
-			return ok && (text == pattern || strings.ToLower(text) == strings.ToLower(pattern))
+			return ok && strings.EqualFold(text, pattern)
 		}
 	}
 	g := newGlob(pattern)
