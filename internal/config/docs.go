@@ -20,7 +20,7 @@ var docs = map[string]string{
 	"log.level":  "The least important messages that are logged.",
 	"log.format": "Whether a line of the log is made for people (`text`) or for programs (`json`).",
 
-	"metrics.listen": "An address, as host:port, that serves `/metrics`, `/healthz` and `/readyz` and nothing else. " +
+	"metrics.listen": "An address, as host:port, that serves `/metrics`, `/healthz`, `/readyz` and Go's profiles under `/debug/pprof/`. " +
 		"Empty means none. Keep it away from the public.",
 
 	"registration.enabled": "Whether anybody may create an account.",
