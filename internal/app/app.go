@@ -22,6 +22,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/directory"
 	"github.com/narthex-matrix/narthex/internal/discovery"
+	"github.com/narthex-matrix/narthex/internal/e2ee"
 	"github.com/narthex-matrix/narthex/internal/ephemeral"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/event"
@@ -57,6 +58,7 @@ type App struct {
 	Accounts *accounts.Service
 	OAuth    *oauth.Service
 	Rooms    *rooms.Service
+	E2EE     *e2ee.Service
 	// Passwords hashes passwords at the cost that the configuration means.
 	Passwords *secret.Passwords
 
@@ -113,6 +115,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	accountData := accountdata.New(accountdata.Deps{DB: a.DB})
 	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Passwords: a.Passwords})
 	a.Rooms = rooms.New(rooms.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, AccountData: accountData, Signer: signer})
+	a.E2EE = e2ee.New(e2ee.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts})
 	profiles := profile.New(profile.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms})
 	history := timeline.New(timeline.Deps{DB: a.DB, Rooms: a.Rooms, AccountData: accountData})
 	ephemera := ephemeral.New(ephemeral.Deps{DB: a.DB, Config: cfg, AccountData: accountData, Rooms: a.Rooms})
@@ -130,6 +133,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		a.Rooms.Routes(),
 		history.Routes(),
 		profiles.Routes(),
+		a.E2EE.Routes(),
 		moderation.New(moderation.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms}).Routes(),
 		directory.New(directory.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms}).Routes(),
 		ephemera.Routes(),
@@ -145,6 +149,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		a.Rooms.Jobs(),
 		history.Jobs(),
 		profiles.Jobs(),
+		a.E2EE.Jobs(),
 		ephemera.Jobs(),
 		pushes.Jobs(),
 	))

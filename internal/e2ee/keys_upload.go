@@ -1,0 +1,213 @@
+package e2ee
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/narthex-matrix/narthex/internal/canonicaljson"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/id"
+)
+
+const (
+	// maxOneTimeKeys is how many unclaimed keys of one algorithm a device may have:
+	// clients keep 50 to 100.
+	maxOneTimeKeys = 1000
+	maxDeviceKeys  = 32 << 10 // bytes
+	maxKey         = 4 << 10  // bytes of a one-time or fallback key
+)
+
+type uploadKeysRequest struct {
+	DeviceKeys   jsontext.Value            `json:"device_keys"`
+	OneTimeKeys  map[string]jsontext.Value `json:"one_time_keys"`
+	FallbackKeys map[string]jsontext.Value `json:"fallback_keys"`
+}
+
+type uploadKeysResponse struct {
+	Counts map[string]int64 `json:"one_time_key_counts"`
+}
+
+func (s *Service) uploadKeys(ctx context.Context, call *httpapi.Call, req uploadKeysRequest) (out uploadKeysResponse, err error) {
+	identity, err := identityKeys(call, req.DeviceKeys)
+	if err != nil {
+		return out, err
+	}
+	oneTime, err := deviceKeys("one_time_keys", req.OneTimeKeys)
+	if err != nil {
+		return out, err
+	}
+	fallback, err := deviceKeys("fallback_keys", req.FallbackKeys)
+	if err != nil {
+		return out, err
+	}
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		if err := tx.Lock("one-time keys", string(call.UserID)); err != nil {
+			return err
+		}
+		if err := addOneTimeKeys(tx, call.UserID, call.DeviceID, oneTime); err != nil {
+			return err
+		}
+		if err := putFallbackKeys(tx, call.UserID, call.DeviceID, fallback); err != nil {
+			return err
+		}
+		if out.Counts, err = s.OneTimeKeyCounts(tx, call.UserID, call.DeviceID); err != nil {
+			return err
+		}
+		for algorithm, n := range out.Counts {
+			if n > maxOneTimeKeys {
+				return errcode.InvalidParam.New("A device may have at most %d one-time keys of the algorithm %s that nobody has claimed.", maxOneTimeKeys, algorithm).With("param", "one_time_keys")
+			}
+		}
+		if identity == nil {
+			return nil
+		}
+		changed, err := putIdentityKeys(tx, call.UserID, call.DeviceID, identity)
+		if err != nil || !changed {
+			return err
+		}
+		return s.accounts.DeviceListChanged(tx, call.UserID)
+	})
+	return out, err
+}
+
+// identityKeys checks the keys of the caller's device and gives them as they are
+// stored; nil if none were sent.
+func identityKeys(call *httpapi.Call, raw jsontext.Value) ([]byte, error) {
+	const name = "device_keys"
+	if raw == nil || raw.Kind() == 'n' {
+		return nil, nil
+	}
+	if len(raw) > maxDeviceKeys {
+		return nil, errcode.TooLarge.New("The keys of a device may have at most %d bytes.", maxDeviceKeys)
+	}
+	var keys struct {
+		UserID     string                       `json:"user_id"`
+		DeviceID   string                       `json:"device_id"`
+		Algorithms []string                     `json:"algorithms"`
+		Keys       map[string]string            `json:"keys"`
+		Signatures map[string]map[string]string `json:"signatures"`
+	}
+	err := json.Unmarshal(raw, &keys)
+	if err != nil || keys.Algorithms == nil || keys.Keys == nil || keys.Signatures == nil {
+		return nil, errcode.BadJSON.New("%q must have user_id, device_id, algorithms, keys and signatures, as the specification describes them.", name).With("param", name)
+	}
+	if keys.UserID != string(call.UserID) || keys.DeviceID != string(call.DeviceID) {
+		return nil, errcode.InvalidParam.New("%q must be those of the device that uploads them: %s of %s.", name, call.DeviceID, call.UserID).With("param", name)
+	}
+	members, err := canonicaljson.AppendMembers(nil, raw)
+	if err != nil {
+		return nil, err
+	}
+	members = canonicaljson.Without(members, "unsigned") // the server's to say
+	return canonicaljson.CanonicalLoose(canonicaljson.AppendObject(nil, members))
+}
+
+// deviceKey is a one-time or fallback key.
+type deviceKey struct {
+	algorithm, keyID string
+	key              []byte
+}
+
+// deviceKeys reads keys by "algorithm:id", in the order of these.
+func deviceKeys(name string, keys map[string]jsontext.Value) ([]deviceKey, error) {
+	out := make([]deviceKey, 0, len(keys))
+	for full, raw := range keys {
+		algorithm, keyID, ok := strings.Cut(full, ":")
+		if !ok || algorithm == "" || keyID == "" || len(full) > id.MaxLength || strings.Contains(full, "\x00") {
+			return nil, errcode.InvalidParam.New("In %q, each key is named by its algorithm, a colon and an id.", name).With("param", name)
+		}
+		if kind := raw.Kind(); kind != '"' && kind != '{' {
+			return nil, errcode.BadJSON.New("In %q, each key must be a string or an object.", name).With("param", name)
+		}
+		if len(raw) > maxKey {
+			return nil, errcode.TooLarge.New("In %q, each key may have at most %d bytes.", name, maxKey)
+		}
+		key, err := canonicaljson.CanonicalLoose(raw)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, deviceKey{algorithm, keyID, key})
+	}
+	slices.SortFunc(out, func(a, b deviceKey) int { return strings.Compare(a.algorithm+":"+a.keyID, b.algorithm+":"+b.keyID) })
+	return out, nil
+}
+
+// addOneTimeKeys adds keys. What is there already under the same id must be the
+// same: clients repeat uploads whose answer was lost.
+func addOneTimeKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, keys []deviceKey) error {
+	for _, k := range keys {
+		n, err := tx.Exec(`INSERT INTO one_time_keys (user_id, device_id, algorithm, key_id, key) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (user_id, device_id, algorithm, key_id) DO NOTHING`, userID, deviceID, k.algorithm, k.keyID, k.key)
+		if err != nil || n > 0 {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		old, err := db.Value[[]byte](tx, `SELECT key FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND key_id = $4`,
+			userID, deviceID, k.algorithm, k.keyID)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(old, k.key) {
+			return errcode.InvalidParam.New("The one-time key %s:%s exists already, and is another.", k.algorithm, k.keyID).With("param", "one_time_keys")
+		}
+	}
+	return nil
+}
+
+// putFallbackKeys replaces keys. One that is there already stays used if it was.
+func putFallbackKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, keys []deviceKey) error {
+	for _, k := range keys {
+		_, err := tx.Exec(`INSERT INTO fallback_keys (user_id, device_id, algorithm, key_id, key, used) VALUES ($1, $2, $3, $4, $5, FALSE)
+			ON CONFLICT (user_id, device_id, algorithm) DO UPDATE SET key_id = excluded.key_id, key = excluded.key,
+				used = fallback_keys.used AND fallback_keys.key_id = excluded.key_id AND fallback_keys.key = excluded.key`,
+			userID, deviceID, k.algorithm, k.keyID, k.key)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putIdentityKeys stores the keys of a device and reports whether they are others
+// than before.
+func putIdentityKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, keys []byte) (bool, error) {
+	old, err := db.Value[[]byte](tx, `SELECT keys FROM device_keys WHERE user_id = $1 AND device_id = $2`, userID, deviceID)
+	if err != nil && !errors.Is(err, db.ErrNoRow) {
+		return false, err
+	}
+	if bytes.Equal(old, keys) {
+		return false, nil
+	}
+	_, err = tx.Exec(`INSERT INTO device_keys (user_id, device_id, keys) VALUES ($1, $2, $3)
+		ON CONFLICT (user_id, device_id) DO UPDATE SET keys = excluded.keys`, userID, deviceID, keys)
+	return true, err
+}
+
+// OneTimeKeyCounts gives the number of unclaimed one-time keys of a device by
+// algorithm. The one that every client uses is always among them.
+func (s *Service) OneTimeKeyCounts(tx *db.Tx, userID id.UserID, deviceID id.DeviceID) (map[string]int64, error) {
+	counts := map[string]int64{"signed_curve25519": 0}
+	return counts, db.Each(tx, func(r db.Row) error {
+		var algorithm string
+		var n int64
+		err := r.Scan(&algorithm, &n)
+		counts[algorithm] = n
+		return err
+	}, `SELECT algorithm, COUNT(*) FROM one_time_keys WHERE user_id = $1 AND device_id = $2 GROUP BY algorithm`, userID, deviceID)
+}
+
+// UnusedFallbackKeys gives the algorithms of which a device has a fallback key that
+// nobody has claimed.
+func (s *Service) UnusedFallbackKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID) ([]string, error) {
+	return db.All(tx, db.Scalar[string], `SELECT algorithm FROM fallback_keys WHERE user_id = $1 AND device_id = $2 AND NOT used ORDER BY algorithm`, userID, deviceID)
+}
