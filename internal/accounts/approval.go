@@ -69,12 +69,17 @@ func (s *Service) Deny(tx *db.Tx, userID id.UserID, by, reason string, release b
 		}
 		return s.deactivate(tx, userID, false, c)
 	}
-	n, err := tx.Exec(`DELETE FROM users WHERE user_id = $1 AND decided_ts IS NULL`, userID)
+	n, err := tx.Exec(`DELETE FROM users WHERE user_id = $1 AND decided_ts IS NULL
+		AND NOT EXISTS (SELECT 1 FROM devices WHERE devices.user_id = users.user_id)
+		AND NOT EXISTS (SELECT 1 FROM device_list_changes WHERE device_list_changes.user_id = users.user_id)`, userID)
 	if err != nil {
 		return err
 	}
 	if n == 0 {
-		return errcode.InvalidParam.New("The account was approved once, so its name may be known to others and is not released.")
+		return errcode.InvalidParam.New("The account was approved or used once, so its name may be known to others and is not released.")
+	}
+	if err := deleteProfile(tx, userID); err != nil {
+		return err
 	}
 	return s.Audit(tx, c.by, c.action, string(userID), c.details)
 }

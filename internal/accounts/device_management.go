@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/secret"
 )
 
 // deviceResponse is what the owner of a device sees of it.
@@ -113,7 +115,8 @@ func (s *Service) deleteByPassword(ctx context.Context, call *httpapi.Call, auth
 		names[i] = string(d)
 	}
 	slices.Sort(names)
-	proof, err := s.Interactive(ctx, call, ByPassword(strings.Join(names, "\n")), auth) // an id has no line break
+	list := secret.Hash(strings.Join(names, "\n")) // an id has no line break
+	proof, err := s.Interactive(ctx, call, ByPassword(hex.EncodeToString(list)), auth)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,11 @@ func (s *Service) CheckPassword(ctx context.Context, who Identifier, password st
 	}
 	var account Account
 	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		// Once there were too many, no password is looked at: not even the time that
+		// it takes says anything about it.
+		if err := s.mayGuess(tx, of.name); err != nil {
+			return err
+		}
 		account, err = s.Find(tx, of.userID)
 		return err
 	})
@@ -54,54 +59,59 @@ func wrongPassword() *errcode.Error {
 	return errcode.Forbidden.New("The username or the password is wrong.")
 }
 
-// countGuess counts wrong passwords for a name. It comes after the check and
-// answers right and wrong ones alike, so that what is refused here says nothing
-// about the password; guesses made at the same time are counted one after the
-// other (MSC3866, A-21 and A-23).
-func (s *Service) countGuess(ctx context.Context, name string, right bool) error {
+// mayGuess fails with LimitExceeded when there were too many wrong passwords for
+// the name lately.
+func (s *Service) mayGuess(tx *db.Tx, name string) error {
 	if !s.cfg.RateLimits.Enabled {
 		return nil
 	}
-	who := secret.Hash(name)
-	var tried guesses
-	read := func(tx *db.Tx) (err error) {
-		tried, err = db.One(tx, scanGuesses, `SELECT wrong, until_ts FROM password_guesses WHERE who_hash = $1 AND until_ts > $2`, who, tx.Now.UnixMilli())
-		if errors.Is(err, db.ErrNoRow) {
-			tried, err = guesses{}, nil
-		}
-		tried.wait = time.UnixMilli(tried.until).Sub(tx.Now)
-		return err
+	tried, err := db.One(tx, scanGuesses, `SELECT wrong, until_ts FROM password_guesses WHERE who_hash = $1 AND until_ts > $2`,
+		secret.Hash(name), tx.Now.UnixMilli())
+	switch {
+	case errors.Is(err, db.ErrNoRow):
+		return nil
+	case err == nil && tried.wrong >= maxWrong:
+		return errcode.TooManyRequests(tried.until.Sub(tx.Now))
 	}
-	count := func(tx *db.Tx) (err error) {
+	return err
+}
+
+// countGuess counts wrong passwords for a name, and refuses what is one too many.
+// Guesses made at the same time are counted one after the other, and a right one
+// among them is refused as a wrong one would be (MSC3866, A-21 and A-23).
+func (s *Service) countGuess(ctx context.Context, name string, right bool) error {
+	switch {
+	case right:
+		return s.db.Read(ctx, func(tx *db.Tx) error { return s.mayGuess(tx, name) })
+	case !s.cfg.RateLimits.Enabled:
+		return nil
+	}
+	var tried guesses
+	var now time.Time
+	err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
+		now = tx.Now
 		tried, err = db.One(tx, scanGuesses, `INSERT INTO password_guesses (who_hash, wrong, until_ts) VALUES ($1, 1, $3)
 			ON CONFLICT (who_hash) DO UPDATE SET
 				wrong = CASE WHEN password_guesses.until_ts > $2 THEN password_guesses.wrong + 1 ELSE 1 END,
 				until_ts = CASE WHEN password_guesses.until_ts > $2 THEN password_guesses.until_ts ELSE excluded.until_ts END
-			RETURNING wrong, until_ts`, who, tx.Now.UnixMilli(), tx.Now.Add(guessWindow).UnixMilli())
-		tried.wait = time.UnixMilli(tried.until).Sub(tx.Now)
+			RETURNING wrong, until_ts`, secret.Hash(name), tx.Now.UnixMilli(), tx.Now.Add(guessWindow).UnixMilli())
 		return err
+	})
+	if err == nil && tried.wrong > maxWrong {
+		err = errcode.TooManyRequests(tried.until.Sub(now))
 	}
-	if right {
-		if err := s.db.Read(ctx, read); err != nil {
-			return err
-		}
-		tried.wrong++ // the same threshold as for a wrong one
-	} else if err := s.db.Write(ctx, count); err != nil {
-		return err
-	}
-	if tried.wrong > maxWrong {
-		return errcode.TooManyRequests(tried.wait)
-	}
-	return nil
+	return err
 }
 
 type guesses struct {
-	wrong, until int64
-	wait         time.Duration
+	wrong int64
+	until time.Time // they count until then
 }
 
 func scanGuesses(r db.Row) (g guesses, err error) {
-	err = r.Scan(&g.wrong, &g.until)
+	var until int64
+	err = r.Scan(&g.wrong, &until)
+	g.until = time.UnixMilli(until)
 	return g, err
 }
 

@@ -238,14 +238,24 @@ func insertSession(tx *db.Tx, t interactiveSession) error {
 }
 
 // sweepSessions forgets sessions that have run out, and gives back the uses of
-// registration tokens that they held.
+// registration tokens that they held. What a session held is known for certain
+// only when it is deleted: until then it may be settled.
 func sweepSessions(tx *db.Tx) error {
-	const expired = `expires_ts <= $1 AND result IS NULL AND registration_token <> ''`
-	if _, err := tx.Exec(`UPDATE registration_tokens SET pending = pending -
-			(SELECT COUNT(*) FROM interactive_sessions s WHERE s.registration_token = registration_tokens.token AND `+expired+`)
-		WHERE token IN (SELECT registration_token FROM interactive_sessions WHERE `+expired+`)`, tx.Now.UnixMilli()); err != nil {
+	held := map[string]int64{}
+	err := db.Each(tx, func(r db.Row) error {
+		token, err := db.Scalar[string](r)
+		held[token]++
+		return err
+	}, `DELETE FROM interactive_sessions WHERE expires_ts <= $1
+		RETURNING CASE WHEN result IS NULL THEN registration_token ELSE '' END`, tx.Now.UnixMilli())
+	if err != nil {
 		return err
 	}
-	_, err := tx.Exec(`DELETE FROM interactive_sessions WHERE expires_ts <= $1`, tx.Now.UnixMilli())
-	return err
+	delete(held, "")
+	for token, uses := range held { // few: of registrations that were given up
+		if err := releaseToken(tx, token, uses); err != nil {
+			return err
+		}
+	}
+	return nil
 }

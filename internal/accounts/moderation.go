@@ -110,7 +110,7 @@ func (s *Service) deactivate(tx *db.Tx, userID id.UserID, erase bool, c change) 
 		return err
 	}
 	if erase {
-		if _, err := tx.Exec(`DELETE FROM profile_fields WHERE user_id = $1`, userID); err != nil {
+		if err := deleteProfile(tx, userID); err != nil {
 			return err
 		}
 	}

@@ -28,8 +28,12 @@ func (s *Service) changePassword(ctx context.Context, call *httpapi.Call, req ch
 		return empty{}, err
 	}
 	return empty{}, s.db.Write(ctx, func(tx *db.Tx) error {
-		if _, err := s.Hold(tx, call.UserID); err != nil {
+		a, err := s.Hold(tx, call.UserID)
+		if err != nil {
 			return err
+		}
+		if a.Deactivated { // since the token was checked
+			return errcode.UnknownToken.New("You are signed out, because the account was deactivated.").With("soft_logout", false)
 		}
 		if err := s.Spend(tx, proof); err != nil {
 			return err

@@ -36,3 +36,8 @@ func (s *Service) SetProfileField(tx *db.Tx, userID id.UserID, name string, valu
 		ON CONFLICT (user_id, name) DO UPDATE SET value = excluded.value`, userID, name, []byte(value))
 	return err
 }
+
+func deleteProfile(tx *db.Tx, userID id.UserID) error {
+	_, err := tx.Exec(`DELETE FROM profile_fields WHERE user_id = $1`, userID)
+	return err
+}

@@ -87,6 +87,16 @@ func holdToken(tx *db.Tx, token string) (bool, error) {
 
 // completeToken turns a reserved use into one that is done.
 func completeToken(tx *db.Tx, token string) error {
-	_, err := tx.Exec(`UPDATE registration_tokens SET pending = pending - 1, completed = completed + 1 WHERE token = $1`, token)
+	if err := releaseToken(tx, token, 1); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`UPDATE registration_tokens SET completed = completed + 1 WHERE token = $1`, token)
+	return err
+}
+
+// releaseToken gives reserved uses back. There may be fewer than that: of a token
+// that was deleted and made again, nothing is reserved.
+func releaseToken(tx *db.Tx, token string, uses int64) error {
+	_, err := tx.Exec(`UPDATE registration_tokens SET pending = CASE WHEN pending > $2 THEN pending - $2 ELSE 0 END WHERE token = $1`, token, uses)
 	return err
 }
