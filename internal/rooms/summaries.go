@@ -1,7 +1,11 @@
 package rooms
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/event"
 	"github.com/narthex-matrix/narthex/internal/id"
 )
 
@@ -63,30 +67,60 @@ func withoutName(tx *db.Tx, roomIDs []id.RoomID) (unnamed []id.RoomID, err error
 // addHeroes adds the first members who are joined or invited; where there are none,
 // those who have left or are banned.
 func addHeroes(tx *db.Tx, out map[id.RoomID]*Summary, roomIDs []id.RoomID, userID id.UserID) error {
-	for _, memberships := range [][2]string{{"join", "invite"}, {"leave", "ban"}} {
-		var missing []id.RoomID
-		for _, r := range roomIDs {
-			if len(out[r].Heroes) == 0 {
-				missing = append(missing, r)
+	for _, memberships := range [][]string{{event.Join, event.Invite}, {event.Leave, event.Ban}} {
+		first := map[id.RoomID][]hero{}
+		for _, m := range memberships {
+			if err := firstMembers(tx, first, roomIDs, m, userID); err != nil {
+				return err
 			}
 		}
-		if len(missing) == 0 {
-			return nil
-		}
-		in := db.In(missing)
-		err := db.Each(tx, func(r db.Row) error {
-			var roomID id.RoomID
-			var u id.UserID
-			err := r.Scan(&roomID, &u)
-			out[roomID].Heroes = append(out[roomID].Heroes, u)
-			return err
-		}, `SELECT room_id, user_id FROM (
-				SELECT room_id, user_id, event_pos, ROW_NUMBER() OVER (PARTITION BY room_id ORDER BY event_pos) AS place FROM room_members
-				WHERE room_id IN (`+in.Marks(5)+`) AND membership IN ($2, $3) AND user_id <> $1
-			) AS numbered WHERE place <= $4 ORDER BY event_pos`, in.Args(userID, memberships[0], memberships[1], maxHeroes)...)
-		if err != nil {
-			return err
+		roomIDs = slices.DeleteFunc(roomIDs, func(r id.RoomID) bool {
+			list := first[r]
+			slices.SortFunc(list, func(a, b hero) int { return cmp.Compare(a.pos, b.pos) })
+			for _, h := range list[:min(maxHeroes, len(list))] {
+				out[r].Heroes = append(out[r].Heroes, h.userID)
+			}
+			return len(list) > 0
+		})
+		if len(roomIDs) == 0 {
+			break
 		}
 	}
 	return nil
+}
+
+type hero struct {
+	userID id.UserID
+	pos    int64
+}
+
+// firstMembers adds the first members of each room that have a membership, without
+// the user. What it costs does not grow with the rooms' sizes.
+func firstMembers(tx *db.Tx, first map[id.RoomID][]hero, roomIDs []id.RoomID, membership string, userID id.UserID) error {
+	last := map[id.RoomID]int64{}
+	in := db.In(roomIDs)
+	err := db.Each(tx, func(r db.Row) error {
+		var roomID id.RoomID
+		var pos int64
+		err := r.Scan(&roomID, &pos)
+		last[roomID] = pos
+		return err
+	}, `SELECT r.room_id, COALESCE((SELECT m.event_pos FROM room_members m WHERE m.room_id = r.room_id AND m.membership = $1 AND m.user_id <> $2
+			ORDER BY m.event_pos LIMIT 1 OFFSET $3), 9223372036854775807)
+		FROM rooms r WHERE r.room_id IN (`+in.Marks(4)+`)`, in.Args(membership, userID, maxHeroes)...)
+	if err != nil {
+		return err
+	}
+	return db.Chunks(positions(last), func(pairs []string) error {
+		in := db.In(pairs)
+		return db.Each(tx, func(r db.Row) error {
+			var roomID id.RoomID
+			var h hero
+			err := r.Scan(&roomID, &h.userID, &h.pos)
+			first[roomID] = append(first[roomID], h)
+			return err
+		}, wanted+in.Pairs(3)+`) AS pairs) SELECT m.room_id, m.user_id, m.event_pos FROM want
+			JOIN room_members m ON m.room_id = want.room_id AND m.membership = $1 AND m.event_pos < CAST(want.at AS BIGINT)
+			WHERE m.user_id <> $2`, in.Args(membership, userID)...)
+	})
 }
