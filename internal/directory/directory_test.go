@@ -125,6 +125,7 @@ func TestRE90_Visibility(t *testing.T) {
 		{Name: "still public", As: srv.Anyone(), Do: "GET", Path: path, Has: []string{`"public"`}},
 		{Name: "taken out", As: alice, Do: "PUT", Path: path, Body: `{"visibility":"private"}`},
 		{Name: "private again", As: srv.Anyone(), Do: "GET", Path: path, Has: []string{`"private"`}},
+		{Name: "of a name", As: srv.Anyone(), Do: "GET", Path: listRoom + "nothing", Want: errcode.InvalidParam},
 		{Name: "of no room", As: srv.Anyone(), Do: "GET", Path: listRoom + "!nothing:narthex.test", Want: errcode.NotFound},
 	})
 }

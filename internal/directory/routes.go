@@ -23,6 +23,7 @@ func (s *Service) Routes() []httpapi.Route {
 		httpapi.JSON("GET /_matrix/client/v1/rooms/{roomId}/hierarchy", "getSpaceHierarchy", user, expensive, s.getSpaceHierarchy).
 			Fails(errcode.NotJoined).Suspended().
 			Also("/_matrix/client/unstable/org.matrix.msc2946/rooms/{roomId}/hierarchy"),
-		httpapi.JSON("POST /_matrix/client/v3/user_directory/search", "searchUserDirectory", user, expensive, s.searchUserDirectory).Suspended(),
+		httpapi.JSON("POST /_matrix/client/v3/user_directory/search", "searchUserDirectory", user, expensive, s.searchUserDirectory).
+			Fails(errcode.InvalidParam).Suspended(),
 	}
 }

@@ -182,6 +182,7 @@ func TestOneTimeKeys(t *testing.T) {
 		{Name: "too many keys", As: alice, Do: "POST", Path: upload, Body: oneTime(0, 1001), Want: errcode.InvalidParam},
 		{Name: "a claim of nothing", As: bob, Do: "POST", Path: claims, Body: `{}`, Want: errcode.MissingParam},
 		{Name: "a malformed claim", As: bob, Do: "POST", Path: claims, Body: `{"one_time_keys":{"@alice:narthex.test":["DEVICE1"]}}`, Want: errcode.BadJSON},
+		{Name: "a claim of a name's key", As: bob, Do: "POST", Path: claims, Body: `{"one_time_keys":{"alice":{}}}`, Want: errcode.InvalidParam},
 		{Name: "a claim of a far key", As: bob, Do: "POST", Path: claims, Body: `{"one_time_keys":{"@far:example.org":{"A":"signed_curve25519"}}}`, Has: []string{`"failures":{"example.org":{}}`}},
 		{Name: "a claim by nobody", As: srv.Anyone(), Do: "POST", Path: claims, Body: `{"one_time_keys":{}}`, Want: errcode.MissingToken},
 	})

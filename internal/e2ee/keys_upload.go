@@ -15,6 +15,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/rooms"
 )
 
 const (
@@ -71,6 +72,9 @@ func (s *Service) uploadKeys(ctx context.Context, call *httpapi.Call, req upload
 		}
 		changed, err := putIdentityKeys(tx, call.UserID, call.DeviceID, identity)
 		if err != nil || !changed {
+			return err
+		}
+		if err := rooms.WakeRoomsOf(tx, call.UserID); err != nil {
 			return err
 		}
 		return s.accounts.DeviceListChanged(tx, call.UserID)
