@@ -126,7 +126,7 @@ func (s *Service) checkPasswordStage(ctx context.Context, call *httpapi.Call, au
 		_, err = s.CheckPassword(ctx, who, auth.Password)
 	}
 	var refused *errcode.Error
-	if errors.As(err, &refused) && refused.Code != errcode.LimitExceeded {
+	if errors.As(err, &refused) && refused.Code != errcode.LimitExceeded && refused.Code != errcode.Overloaded {
 		return &fault{refused.Code, refused.Text}, nil
 	}
 	return nil, err

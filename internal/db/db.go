@@ -95,7 +95,8 @@ func (d *DB) Read(ctx context.Context, f func(tx *Tx) error) error {
 }
 
 // Write runs f in a transaction, commits it durably, and then wakes whom f woke.
-// It retries f when the engine asks for it (serialization failure, deadlock).
+// It retries f when others were in its way (serialization failure, deadlock, a row
+// that it refers to was deleted).
 func (d *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

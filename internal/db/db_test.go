@@ -343,3 +343,43 @@ func TestCloseAnswersEveryWriter(t *testing.T) {
 		t.Errorf("after Close: got %v", err)
 	}
 }
+
+// TestAWriteLooksAgainWhenWhatItRefersToIsGone deletes a row between the look and
+// the insert of one that refers to it, which only PostgreSQL lets others do.
+func TestAWriteLooksAgainWhenWhatItRefersToIsGone(t *testing.T) {
+	engines(t, func(t *testing.T, d *db.DB, _ *wakes) {
+		write(t, d, func(tx *db.Tx) error {
+			if _, err := tx.Exec(`CREATE TABLE replies (pos BIGINT PRIMARY KEY REFERENCES notes)`); err != nil {
+				return err
+			}
+			_, err := tx.Exec(`INSERT INTO notes (pos, body) VALUES (7, 'seven')`)
+			return err
+		})
+		remove := func(tx *db.Tx) error {
+			_, err := tx.Exec(`DELETE FROM notes`)
+			return err
+		}
+		if d.Dialect() == db.SQLite {
+			write(t, d, remove)
+		}
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			if _, err := db.Value[string](tx, `SELECT body FROM notes WHERE pos = 7`); err != nil {
+				return err
+			}
+			write(t, d, remove)
+			_, err := tx.Exec(`INSERT INTO replies (pos) VALUES (7)`)
+			return err
+		})
+		if !errors.Is(err, db.ErrNoRow) {
+			t.Errorf("got %v, want that there is no such note", err)
+		}
+	})
+}
+
+func TestALockWithNULIsRefusedOnBothEngines(t *testing.T) {
+	engines(t, func(t *testing.T, d *db.DB, _ *wakes) {
+		if err := d.Write(t.Context(), func(tx *db.Tx) error { return tx.Lock("notes", "a\x00b") }); !errors.Is(err, db.ErrNUL) {
+			t.Errorf("got %v", err)
+		}
+	})
+}

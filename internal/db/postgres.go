@@ -16,6 +16,7 @@ const (
 	uniqueViolation      = "23505"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
+	foreignKeyViolation  = "23503"
 	maxTries             = 8
 )
 
@@ -37,7 +38,8 @@ func (d *DB) openPostgres(ctx context.Context, o Options) error {
 	if o.Unsynced {
 		cfg.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
 	}
-	// A statement that takes longer than this is a fault; waiting for a lock is not.
+	// In milliseconds. A statement that takes longer is at fault, or what holds the
+	// lock that it waits for.
 	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "60000"
 	cfg.ConnConfig.StatementCacheCapacity = 1024
 	if !strings.Contains(o.Database, "pool_max_conns") {
@@ -65,12 +67,18 @@ func (d *DB) readPostgres(ctx context.Context, f func(*Tx) error) error {
 func (d *DB) writePostgres(ctx context.Context, f func(*Tx) error) error {
 	for try := 1; ; try++ {
 		err := d.tryPostgres(ctx, nil, f)
-		var e *pgconn.PgError
-		if errors.As(err, &e) && (e.Code == serializationFailure || e.Code == deadlockDetected) && try < maxTries {
-			continue
+		if try == maxTries || !mayPass(err) {
+			return err
 		}
-		return err
 	}
+}
+
+// mayPass reports whether a transaction failed for what others did meanwhile.
+// That is so, too, for a reference to a row that has just been deleted: the
+// closure saw it, and will not see it again.
+func mayPass(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == serializationFailure || e.Code == deadlockDetected || e.Code == foreignKeyViolation)
 }
 
 func (d *DB) tryPostgres(ctx context.Context, o *sql.TxOptions, f func(*Tx) error) (err error) {

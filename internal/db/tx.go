@@ -146,10 +146,10 @@ func (tx *Tx) Position() (int64, error) {
 // Lock holds (kind, key) until the transaction ends: one writer over all
 // processes. On SQLite there is one writer anyway.
 func (tx *Tx) Lock(kind, key string) error {
-	if tx.pg == nil {
-		return nil
-	}
 	name := kind + " " + key
+	if err := check([]any{name}); err != nil || tx.pg == nil {
+		return err
+	}
 	if tx.locked[name] {
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/narthex-matrix/narthex/internal/bus"
@@ -145,10 +146,20 @@ func (r *Runner) take(ctx context.Context) (due []Job, err error) {
 	return due, err
 }
 
+// try works a job. A panic is the failure of that job, and not the end of the server.
+func (w Worker) try(ctx context.Context, job Job) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return w.Work(ctx, job)
+}
+
 // work runs one job and puts its row away, or back for another try.
 func (r *Runner) work(ctx context.Context, job Job) error {
 	w := r.workers[job.Kind]
-	err := w.Work(ctx, job)
+	err := w.try(ctx, job)
 	if errors.Is(err, context.Canceled) {
 		return err // the lease runs out, and another process takes it
 	}

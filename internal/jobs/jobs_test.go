@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -115,4 +116,23 @@ func TestALeaseKeepsOthersAway(t *testing.T) {
 	run(t, second, 0)
 	srv.Advance(3 * time.Minute)
 	run(t, second, 1)
+}
+
+func TestAPanicIsTheFailureOfOneJob(t *testing.T) {
+	srv := apitest.New(t)
+	worked := 0
+	r := jobs.NewRunner(srv.App.DB, slog.New(slog.DiscardHandler), []jobs.Worker{
+		{Kind: "test.panic", Work: func(context.Context, jobs.Job) error { panic("broken") }},
+		{Kind: "test.quiet", Work: func(context.Context, jobs.Job) error { worked++; return nil }},
+	})
+	enqueue(t, srv, "test.panic", "", 0)
+	enqueue(t, srv, "test.quiet", "", time.Second)
+	srv.Advance(2 * time.Second)
+	run(t, r, 2)
+	run(t, r, 0)
+	srv.Advance(6 * time.Second)
+	run(t, r, 1) // it is tried again, like any that fails
+	if worked != 1 {
+		t.Errorf("the other job was worked %d times", worked)
+	}
 }

@@ -7,8 +7,11 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/argon2"
+
+	"github.com/narthex-matrix/narthex/internal/errcode"
 )
 
 // Cost is the cost of a password hash.
@@ -27,13 +30,19 @@ var (
 // Passwords hashes and checks passwords.
 type Passwords struct {
 	cost  Cost
+	queue chan struct{} // everyone: who hashes, and who waits for that
 	slots chan struct{}
 	dummy string
 }
 
+// perSlot is how many passwords may wait for each that is hashed: some seconds at
+// the cost Strong, after which people give up.
+const perSlot = 100
+
 // NewPasswords hashes at most atOnce passwords at the same time.
 func NewPasswords(cost Cost, atOnce int) *Passwords {
-	p := &Passwords{cost: cost, slots: make(chan struct{}, max(1, atOnce))}
+	atOnce = max(1, atOnce)
+	p := &Passwords{cost: cost, queue: make(chan struct{}, atOnce*(1+perSlot)), slots: make(chan struct{}, atOnce)}
 	// The salt does not matter: nothing matches a hash of zeros.
 	p.dummy = encode(cost, make([]byte, saltBytes), make([]byte, keyBytes))
 	return p
@@ -45,7 +54,7 @@ const (
 )
 
 // Hash gives the PHC string of a password. It waits for a slot, and gives up with
-// the context's error.
+// the context's error; it fails with Overloaded if too many wait already.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // never fails: crypto/rand ends the program instead
@@ -57,7 +66,8 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 }
 
 // Check reports whether password belongs to hash. An empty hash (an unknown
-// account, or one without a password) costs the same time and is false.
+// account, or one without a password) costs the same time and is false. It waits
+// and fails as Hash does.
 func (p *Passwords) Check(ctx context.Context, password, hash string) (bool, error) {
 	known := hash != ""
 	if !known {
@@ -75,6 +85,14 @@ func (p *Passwords) Check(ctx context.Context, password, hash string) (bool, err
 }
 
 func (p *Passwords) derive(ctx context.Context, password string, salt []byte, c Cost) ([]byte, error) {
+	select {
+	case p.queue <- struct{}{}:
+	default:
+		e := errcode.Overloaded.New("Too many people are signing in at this moment. Try again in a few seconds.")
+		e.RetryAfter = 5 * time.Second
+		return nil, e
+	}
+	defer func() { <-p.queue }()
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():

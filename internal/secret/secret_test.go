@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/secret"
 )
 
@@ -85,5 +86,36 @@ func TestPasswords(t *testing.T) {
 	full := secret.NewPasswords(secret.Cheap, 1)
 	if _, err := full.Hash(ctx, "x"); err != nil && !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// TestAFloodOfPasswordsIsTurnedAway asks for more hashes at once than may wait.
+func TestAFloodOfPasswordsIsTurnedAway(t *testing.T) {
+	p := secret.NewPasswords(secret.Strong, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	const flood = 2000
+	failures := make(chan error, flood)
+	for range flood {
+		go func() {
+			_, err := p.Hash(ctx, "correct horse")
+			failures <- err
+		}()
+	}
+	refused := 0
+	for range flood {
+		switch err := <-failures; {
+		case errors.Is(err, errcode.Overloaded):
+			refused++
+			cancel() // it is enough
+		case err != nil && !errors.Is(err, context.Canceled):
+			t.Error(err)
+		}
+	}
+	if refused == 0 {
+		t.Error("nobody was refused")
+	}
+	if _, err := p.Hash(t.Context(), "correct horse"); err != nil {
+		t.Errorf("after the flood: %v", err)
 	}
 }
