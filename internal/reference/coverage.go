@@ -19,7 +19,7 @@ func Answers(folder string) (map[string]bool, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%s holds no answers-*.txt; run the tests with NARTHEX_COVERAGE=%s", folder, folder)
+		return nil, fmt.Errorf("%s holds no answers-*.txt; run the tests with NARTHEX_TEST_COVERAGE=%s", folder, folder)
 	}
 	seen := map[string]bool{}
 	for _, file := range files {
@@ -51,19 +51,14 @@ func (c Coverage) Whole() bool {
 // (a fault inside the server, overload) is not asked for.
 func Compare(routes []httpapi.Route, answers map[string]bool) Coverage {
 	var c Coverage
-	known := map[string]bool{}
+	byOp := map[string]httpapi.Route{}
 	for _, r := range routes {
-		ok := r.Op + " ok"
-		known[ok] = true
-		if !answers[ok] {
+		byOp[r.Op] = r
+		if !answers[r.Op+" ok"] {
 			c.Unanswered = append(c.Unanswered, r.Op)
 		}
 		for _, code := range Codes(r) {
 			pair := r.Op + " " + code.Key
-			if known[pair] {
-				continue
-			}
-			known[pair] = true
 			if code == errcode.Unknown || code == errcode.Overloaded {
 				continue
 			}
@@ -76,12 +71,18 @@ func Compare(routes []httpapi.Route, answers map[string]bool) Coverage {
 		}
 	}
 	for pair := range answers {
-		if !known[pair] {
+		op, key, _ := strings.Cut(pair, " ")
+		r, served := byOp[op]
+		if !served || (key != "ok" && !declares(r, key)) {
 			c.Undeclared = append(c.Undeclared, pair)
 		}
 	}
 	slices.Sort(c.Undeclared)
 	return c
+}
+
+func declares(r httpapi.Route, key string) bool {
+	return slices.ContainsFunc(errcode.Catalogue(), func(c *errcode.Code) bool { return c.Key == key && r.Declares(c) })
 }
 
 // Codes gives all that a route can answer: what it declares, then what follows
