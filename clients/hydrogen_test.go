@@ -87,7 +87,7 @@ func TestHydrogen(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if name := os.Getenv("NARTHEX_SCREENSHOTS"); name != "" {
+	if name := os.Getenv("NARTHEX_TEST_SCREENSHOTS"); name != "" {
 		if err := os.WriteFile(filepath.Join(name, "hydrogen.png"), shot, 0o644); err != nil {
 			t.Error(err)
 		}

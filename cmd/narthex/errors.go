@@ -114,7 +114,7 @@ func (r errorRow) explain(w io.Writer) {
 }
 
 type errorsCoverageCommand struct {
-	Folder string `arg:"" type:"path" help:"Where the tests wrote their answers (NARTHEX_COVERAGE)."`
+	Folder string `arg:"" type:"path" help:"Where the tests wrote their answers (NARTHEX_TEST_COVERAGE)."`
 }
 
 // Help is shown by --help.
@@ -123,7 +123,7 @@ func (errorsCoverageCommand) Help() string {
 an answer that is declared.
 
 Example:
-  NARTHEX_COVERAGE=/tmp/answers go test -count=1 ./...
+  NARTHEX_TEST_COVERAGE=/tmp/answers go test -count=1 ./...
   narthex errors coverage /tmp/answers`
 }
 

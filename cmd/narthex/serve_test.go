@@ -70,6 +70,7 @@ func start(t *testing.T, args ...string) running {
 		select {
 		case <-out.more:
 		case code := <-ended:
+			ended <- code // stop waits for it
 			t.Fatalf("serve ended with %d: %s", code, out)
 		}
 	}

@@ -10,6 +10,6 @@
 // line; with CI=true that is a failure.
 //
 // Every answer is held against what its route declares: an undeclared code fails
-// the test at once. With NARTHEX_COVERAGE set to a folder, what was answered is
+// the test at once. With NARTHEX_TEST_COVERAGE set to a folder, what was answered is
 // written there for `narthex errors coverage`.
 package apitest

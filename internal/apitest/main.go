@@ -144,7 +144,7 @@ func record(op, code string) {
 }
 
 func writeAnswers() error {
-	folder := os.Getenv("NARTHEX_COVERAGE")
+	folder := os.Getenv("NARTHEX_TEST_COVERAGE")
 	if folder == "" {
 		return nil
 	}

@@ -9,6 +9,10 @@ import (
 // envPrefix begins the name of every environment variable that is ours.
 const envPrefix = "NARTHEX_"
 
+// testPrefix begins the names of variables that the tests read. A server that is
+// started by a test must not stumble over them.
+const testPrefix = envPrefix + "TEST_"
+
 // fileSuffix makes the key that names a file from the key of a secret.
 const fileSuffix = "_file"
 

@@ -47,7 +47,7 @@ func loadEnviron(cfg *Config, environ []string) error {
 	s := source{cfg: cfg}
 	for _, entry := range environ {
 		variable, text, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(variable, envPrefix) {
+		if !strings.HasPrefix(variable, envPrefix) || strings.HasPrefix(variable, testPrefix) {
 			continue
 		}
 		s.variable(variable, text)
