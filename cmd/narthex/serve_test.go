@@ -58,9 +58,12 @@ func start(t *testing.T, args ...string) running {
 	t.Helper()
 	std, out := newStreams("")
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, append([]string{"serve"}, args...), std) }()
-	r := running{out: out, stop: sync.OnceValue(func() int { cancel(); return <-ended })}
+	code, ended := 0, make(chan struct{})
+	go func() {
+		defer close(ended)
+		code = run(ctx, append([]string{"serve"}, args...), std)
+	}()
+	r := running{out: out, stop: func() int { cancel(); <-ended; return code }}
 	t.Cleanup(func() { r.stop() })
 	for {
 		if m := listensOn.FindStringSubmatch(out.String()); m != nil {
