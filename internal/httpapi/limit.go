@@ -37,6 +37,10 @@ func NewLimiter(budgets map[Class]Budget) *Limiter {
 
 const sweepEvery = time.Minute
 
+// maxBuckets is how many budgets are remembered before further addresses share
+// one of each class: about 20 MB. A device of a user always has its own.
+const maxBuckets = 100_000
+
 // allow takes one request from the budget of the caller, or says when to come back.
 func (l *Limiter) allow(class Class, call *Call) error {
 	if l == nil || class == Unlimited {
@@ -48,13 +52,17 @@ func (l *Limiter) allow(class Class, call *Call) error {
 	}
 	who := string(call.UserID) + " " + string(call.DeviceID)
 	if call.UserID == "" {
-		who = network(call.Addr)
+		who = network(call.Addr).String()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sweep(call.Now)
 	key := bucketKey{class, who}
 	bucket := l.buckets[key]
+	if bucket == nil && call.UserID == "" && len(l.buckets) >= maxBuckets {
+		key.who = ""
+		bucket = l.buckets[key]
+	}
 	if bucket == nil {
 		bucket = rate.NewLimiter(rate.Limit(budget.PerSecond), max(1, budget.Burst))
 		l.buckets[key] = bucket
@@ -80,12 +88,8 @@ func (l *Limiter) sweep(now time.Time) {
 }
 
 // network is the part of an address that one customer has: all of an IPv4
-// address, half of an IPv6 one.
-func network(a netip.Addr) string {
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return p.String()
-		}
-	}
-	return a.String()
+// address, half of an IPv6 one. It is the zero Prefix for the zero Addr.
+func network(a netip.Addr) netip.Prefix {
+	p, _ := a.Prefix(min(a.BitLen(), 64)) // never fails: it has so many bits
+	return p
 }

@@ -8,24 +8,24 @@ import (
 	"sync"
 )
 
-// perAddress is how many connections one address may hold. A browser holds six;
-// an office behind one address rarely more than this.
-const perAddress = 256
+// perNetwork is how many connections one address may hold, or one IPv6 network of
+// 64 bits. A browser holds six; an office behind one address rarely more than this.
+const perNetwork = 256
 
 // Gate bounds the network connections of one process.
 type Gate struct {
 	slots  chan struct{}
 	exempt []netip.Prefix
 	mu     sync.Mutex
-	open   map[netip.Addr]int
+	open   map[netip.Prefix]int
 }
 
 // NewGate admits at most total connections at once over all its listeners, and
-// at most 256 from one address. Further ones wait for the first limit and are
-// closed for the second. Loopback and the proxies in exempt, who speak for many,
-// count against the first only.
+// at most 256 from one address or IPv6 network. Further ones wait for the first
+// limit and are closed for the second. Loopback and the proxies in exempt, who
+// speak for many, count against the first only.
 func NewGate(total int, exempt []netip.Prefix) *Gate {
-	return &Gate{slots: make(chan struct{}, total), exempt: exempt, open: map[netip.Addr]int{}}
+	return &Gate{slots: make(chan struct{}, total), exempt: exempt, open: map[netip.Prefix]int{}}
 }
 
 // Guard puts a listener behind the gate. A server made by [Server.HTTPServer]
@@ -34,17 +34,18 @@ func (g *Gate) Guard(l net.Listener) net.Listener {
 	return &guarded{Listener: l, gate: g, closed: make(chan struct{})}
 }
 
-// enter counts a connection of the address, or reports that it has too many.
+// enter counts a connection of the address, or reports that there are too many.
 func (g *Gate) enter(addr netip.Addr) bool {
 	if g.free(addr) {
 		return true
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.open[addr] >= perAddress {
+	from := network(addr)
+	if g.open[from] >= perNetwork {
 		return false
 	}
-	g.open[addr]++
+	g.open[from]++
 	return true
 }
 
@@ -54,8 +55,9 @@ func (g *Gate) leave(addr netip.Addr) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.open[addr]--; g.open[addr] == 0 {
-		delete(g.open, addr)
+	from := network(addr)
+	if g.open[from]--; g.open[from] == 0 {
+		delete(g.open, from)
 	}
 }
 

@@ -200,6 +200,26 @@ func TestConnectionsAreCounted(t *testing.T) {
 	}
 }
 
+// TestANetworkIsOneCustomer holds that somebody with many IPv6 addresses gets no
+// more connections than somebody with one.
+func TestANetworkIsOneCustomer(t *testing.T) {
+	l := &arrivals{conns: make(chan net.Conn, 1000), closed: make(chan struct{})}
+	guarded := httpapi.NewGate(1000, nil).Guard(l)
+	for n := range uint64(256) {
+		l.arrive(netip.AddrPortFrom(host(1, n), 1).String())
+		if _, err := guarded.Accept(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := l.arrive(netip.AddrPortFrom(host(1, 256), 1).String())
+	l.arrive(netip.AddrPortFrom(host(2, 1), 1).String())
+	c, err := guarded.Accept()
+	if err != nil || c.RemoteAddr().String() != netip.AddrPortFrom(host(2, 1), 1).String() {
+		t.Fatalf("got %v %v, want the connection from another network", c, err)
+	}
+	<-refused.closed
+}
+
 // arrivals is a listener whose connections come from any address.
 type arrivals struct {
 	conns  chan net.Conn
