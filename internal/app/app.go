@@ -123,7 +123,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Passwords: a.Passwords})
 	sync := syncer.New(syncer.Deps{
 		DB: a.DB, Bus: a.bus, Accounts: a.Accounts, AccountData: accountData, Rooms: a.Rooms,
-		Timeline: history, Ephemeral: ephemera, Push: pushes,
+		Timeline: history, Ephemeral: ephemera, Push: pushes, E2EE: a.E2EE,
 	})
 
 	routes := slices.Concat(

@@ -228,11 +228,13 @@ func (d *DB) batch(c *conn, first *write) {
 			keys = append(keys, w.tx.woken...)
 		}
 	}
-	if len(keys) > 0 {
-		d.wake(keys)
-	}
+	// Whoever wrote is answered before those who wait for what was written: some
+	// clients are confused by an event that comes before the answer to its sending.
 	for _, w := range batch {
 		close(w.done)
+	}
+	if len(keys) > 0 {
+		d.wake(keys)
 	}
 }
 

@@ -105,7 +105,7 @@ func (s *Service) setPresence(ctx context.Context, call *httpapi.Call, req setPr
 
 // putPresence writes a presence that others must hear of.
 func putPresence(tx *db.Tx, p Presence) error {
-	if err := wakeRooms(tx, p.UserID); err != nil {
+	if err := wakeFor(tx, p.UserID); err != nil {
 		return err
 	}
 	pos, err := tx.Next()
@@ -118,15 +118,12 @@ func putPresence(tx *db.Tx, p Presence) error {
 	return err
 }
 
-func wakeRooms(tx *db.Tx, users ...id.UserID) error {
-	joined, err := rooms.RoomsOf(tx, users)
-	for _, r := range joined {
-		tx.Wake(bus.Room(r))
-	}
+// wakeFor wakes those who see the presence of some users, and the users.
+func wakeFor(tx *db.Tx, users ...id.UserID) error {
 	for _, u := range users {
 		tx.Wake(bus.User(u))
 	}
-	return err
+	return rooms.WakeRoomsOf(tx, users...)
 }
 
 type getPresenceRequest struct {
@@ -235,7 +232,7 @@ func (s *Service) sweepPresence(ctx context.Context, job jobs.Job) error {
 		if err != nil || len(gone) == 0 {
 			return err
 		}
-		if err := wakeRooms(tx, gone...); err != nil {
+		if err := wakeFor(tx, gone...); err != nil {
 			return err
 		}
 		pos, err := tx.Next()

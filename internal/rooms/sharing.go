@@ -1,6 +1,7 @@
 package rooms
 
 import (
+	"github.com/narthex-matrix/narthex/internal/bus"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
 )
@@ -30,6 +31,16 @@ func RoomsOf(tx *db.Tx, users []id.UserID) (out []id.RoomID, err error) {
 		return err
 	})
 	return out, err
+}
+
+// WakeRoomsOf wakes everyone who shares a room with one of some users: something
+// of these users changed that others see.
+func WakeRoomsOf(tx *db.Tx, users ...id.UserID) error {
+	joined, err := RoomsOf(tx, users)
+	for _, r := range joined {
+		tx.Wake(bus.Room(r))
+	}
+	return err
 }
 
 // EncryptedRooms gives those of some rooms that are encrypted.

@@ -1,12 +1,74 @@
 package syncer
 
 import (
+	"context"
 	"slices"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
+	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/rooms"
 )
+
+// mostMessages is how many messages to a device one answer has.
+const mostMessages = 200
+
+// addToDevice adds the messages to the device. If there are more than fit, the
+// whole answer is one as of the last of them: there is one token for everything.
+func (r *reading) addToDevice() error {
+	if r.plain {
+		return nil
+	}
+	messages, err := r.s.e2ee.ToDevice(r.tx, r.userID, r.deviceID, r.since, r.to, mostMessages+1)
+	if err != nil {
+		return err
+	}
+	if len(messages) > mostMessages {
+		messages = messages[:mostMessages]
+		r.to = messages[mostMessages-1].Pos
+	}
+	for _, m := range messages {
+		if err := r.answer.ToDevice.add(plainEvent{Type: m.Type, Sender: m.Sender, Content: m.Content}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget deletes the messages that the device has shown to have received, by the
+// token that came with them. A token from beyond the end shows nothing.
+func (s *Service) forget(ctx context.Context, w *wish, since int64) error {
+	received := false
+	err := s.db.Read(ctx, func(tx *db.Tx) error {
+		if pos, err := tx.Position(); err != nil || since > pos {
+			return err
+		}
+		messages, err := s.e2ee.ToDevice(tx, w.userID, w.deviceID, 0, since, 1)
+		received = len(messages) > 0
+		return err
+	})
+	if err != nil || !received {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := s.e2ee.DeleteToDevice(tx, w.userID, w.deviceID, since)
+		return err
+	})
+}
+
+// addKeyCounts adds how many keys of the device are left. While a request waits
+// for something to tell they are counted only once.
+func (r *reading) addKeyCounts() (err error) {
+	if r.before != nil && r.answer.empty() {
+		r.answer.OneTimeKeys, r.answer.FallbackKeys = r.before.answer.OneTimeKeys, r.before.answer.FallbackKeys
+		return nil
+	}
+	if r.answer.OneTimeKeys, err = r.s.e2ee.OneTimeKeyCounts(r.tx, r.userID, r.deviceID); err != nil {
+		return err
+	}
+	r.answer.FallbackKeys, err = r.s.e2ee.UnusedFallbackKeys(r.tx, r.userID, r.deviceID)
+	return err
+}
 
 // addDeviceLists adds whose devices the client must look up again, and whose it may
 // forget: users whose devices changed, and users with whom the user came to share

@@ -16,8 +16,9 @@ type reading struct {
 	s  *Service
 	tx *db.Tx
 
-	since, to int64 // what is after the one and up to the other is told
-	initial   bool  // the client knows nothing, or what it knows is worth nothing
+	before    *reading // what was found earlier, which was nothing; nil at the first look and after the last
+	since, to int64    // what is after the one and up to the other is told
+	initial   bool     // the client knows nothing, or what it knows is worth nothing
 	// lost says that the client has seen what this server has not: positions that
 	// were lost when a backup was restored.
 	lost bool
@@ -41,25 +42,24 @@ func (r *reading) run() error {
 	}
 	r.initial = r.since == 0
 	r.answer = syncResponse{
-		NextBatch: rooms.Token(r.to),
 		Rooms: roomSections{
 			Join: map[id.RoomID]*joinedRoom{}, Invite: map[id.RoomID]*invitedRoom{},
 			Knock: map[id.RoomID]*knockedRoom{}, Leave: map[id.RoomID]*leftRoom{},
 		},
-		OneTimeKeys: map[string]int64{"signed_curve25519": 0},
 	}
 	steps := []func() error{
-		r.look, r.findRooms, r.addTimelines, r.addSummaries, r.addStates, r.writeRooms, r.addInvitations,
-		r.addAccountData, r.addEphemeral, r.addPresence, r.addUnread, r.addDeviceLists,
+		r.look, r.addToDevice, r.findRooms, r.addTimelines, r.addSummaries, r.addStates, r.writeRooms, r.addInvitations,
+		r.addAccountData, r.addEphemeral, r.addPresence, r.addUnread, r.addDeviceLists, r.addKeyCounts,
 	}
 	if r.since == r.to && !r.fullState {
-		steps = []func() error{r.findRooms} // for what to wait
+		steps = []func() error{r.findRooms, r.addKeyCounts} // the rooms are what to wait for
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}
 	}
+	r.answer.NextBatch, r.before = rooms.Token(r.to), nil
 	return nil
 }
 

@@ -67,6 +67,11 @@ func (s *Service) sync(ctx context.Context, call *httpapi.Call, req syncRequest)
 	if req.Since != nil {
 		since = int64(*req.Since)
 	}
+	if since > 0 {
+		if err := s.forget(ctx, w, since); err != nil {
+			return nil, err
+		}
+	}
 	wait := min(time.Duration(max(0, min(req.Timeout, longestWait.Milliseconds())))*time.Millisecond, longestWait)
 	if req.Since == nil || req.FullState {
 		wait = 0
@@ -146,7 +151,7 @@ func (s *Service) read(ctx context.Context, w *wish, since int64, before *readin
 		if before != nil {
 			since = before.to
 		}
-		found = &reading{s: s, tx: tx, wish: w, since: since, to: pos}
+		found = &reading{s: s, tx: tx, wish: w, before: before, since: since, to: pos}
 		return found.run()
 	})
 	return found, err

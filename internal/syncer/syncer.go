@@ -5,6 +5,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/bus"
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/e2ee"
 	"github.com/narthex-matrix/narthex/internal/ephemeral"
 	"github.com/narthex-matrix/narthex/internal/push"
 	"github.com/narthex-matrix/narthex/internal/rooms"
@@ -21,6 +22,7 @@ type Deps struct {
 	Timeline    *timeline.Service
 	Ephemeral   *ephemeral.Service
 	Push        *push.Service
+	E2EE        *e2ee.Service
 }
 
 // Service answers /sync.
@@ -33,12 +35,13 @@ type Service struct {
 	timeline    *timeline.Service
 	ephemeral   *ephemeral.Service
 	push        *push.Service
+	e2ee        *e2ee.Service
 }
 
 // New makes the service.
 func New(d Deps) *Service {
 	return &Service{
 		db: d.DB, bus: d.Bus, accounts: d.Accounts, accountData: d.AccountData, rooms: d.Rooms,
-		timeline: d.Timeline, ephemeral: d.Ephemeral, push: d.Push,
+		timeline: d.Timeline, ephemeral: d.Ephemeral, push: d.Push, e2ee: d.E2EE,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
+	"github.com/narthex-matrix/narthex/internal/id"
 )
 
 type answer struct {
@@ -58,6 +59,11 @@ func TestWaitingSyncIsWoken(t *testing.T) {
 		}},
 		{"push rules", func() {
 			bob.Do(t, "PUT", "/_matrix/client/v3/pushrules/global/content/word", `{"pattern":"word","actions":["notify"]}`).OK(t, nil)
+		}},
+		{"a message to the device", func() { tell(t, alice, "x", map[id.UserID][]id.DeviceID{bob.UserID: {bob.DeviceID}}) }},
+		{"the keys of a device of another", func() {
+			alice.Do(t, "POST", "/_matrix/client/v3/keys/upload", map[string]any{"device_keys": map[string]any{
+				"user_id": alice.UserID, "device_id": alice.DeviceID, "algorithms": []string{"m.olm.v1"}, "keys": map[string]any{"ed25519:DEVICE1": "k"}, "signatures": map[string]any{}}}).OK(t, nil)
 		}},
 		{"an invite", func() { hall.Invite(t, bob) }},
 		{"one's join on another device", func() { hall.Join(t, bob) }},
