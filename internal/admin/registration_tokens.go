@@ -136,6 +136,9 @@ type updateRegistrationTokenRequest struct {
 
 func (s *Service) updateRegistrationToken(ctx context.Context, call *httpapi.Call, req updateRegistrationTokenRequest) (resp tokenResponse, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		if err := tx.Lock("registration token", req.Token); err != nil { // another change may be under way
+			return err
+		}
 		t, err := s.token(tx, req.Token)
 		if err != nil {
 			return err

@@ -115,6 +115,11 @@ func (s *Service) denyRegistration(ctx context.Context, call *httpapi.Call, req 
 		return decisionResponse{}, err
 	}
 	err := s.act(ctx, req.UserID, func(tx *db.Tx, a accounts.Account) error {
+		if a.Pending() { // the only ones that are deactivated by this
+			if err := notOneself(call, a.UserID); err != nil {
+				return err
+			}
+		}
 		return s.accounts.Deny(tx, a.UserID, string(call.UserID), req.Reason, req.Release)
 	})
 	return decisionResponse{req.UserID, accounts.StateDenied}, err

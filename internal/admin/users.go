@@ -131,6 +131,12 @@ var userOrders = []accounts.UserOrder{
 }
 
 func (s *Service) userFilter(req listUsersRequest) (f accounts.UserFilter, err error) {
+	if len(req.Name) > id.MaxLength {
+		return f, invalid("name", "no localpart is longer than 255 bytes")
+	}
+	if len(req.UserID) > id.MaxLength {
+		return f, invalid("user_id", "no user ID is longer than 255 bytes")
+	}
 	no := false
 	f = accounts.UserFilter{Localpart: req.Name, Admin: req.Admins, Deactivated: req.Deactivated, Order: accounts.UserOrder(req.OrderBy)}
 	if req.Name == "" {
