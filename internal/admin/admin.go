@@ -10,6 +10,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/profile"
 	"github.com/narthex-matrix/narthex/internal/rooms"
 	"github.com/narthex-matrix/narthex/internal/secret"
 )
@@ -20,6 +21,7 @@ type Deps struct {
 	Config    config.Config
 	Accounts  *accounts.Service
 	Rooms     *rooms.Service
+	Profile   *profile.Service
 	Passwords *secret.Passwords
 }
 
@@ -30,6 +32,7 @@ type Service struct {
 	server    id.ServerName
 	accounts  *accounts.Service
 	rooms     *rooms.Service
+	profile   *profile.Service
 	passwords *secret.Passwords
 }
 
@@ -37,7 +40,7 @@ type Service struct {
 func New(d Deps) *Service {
 	return &Service{
 		db: d.DB, cfg: d.Config, server: id.ServerName(d.Config.ServerName),
-		accounts: d.Accounts, rooms: d.Rooms, passwords: d.Passwords,
+		accounts: d.Accounts, rooms: d.Rooms, profile: d.Profile, passwords: d.Passwords,
 	}
 }
 

@@ -235,7 +235,8 @@ func (s *Service) setDeactivated(tx *db.Tx, w wish, by string) error {
 	return err
 }
 
-// setProfile writes one field of a profile; "" removes it, nil leaves it.
+// setProfile writes one field of a profile, and into the rooms that the person is
+// in; "" removes it, nil leaves it.
 func (s *Service) setProfile(tx *db.Tx, userID id.UserID, field string, text *string, by string) error {
 	if text == nil {
 		return nil
@@ -257,7 +258,7 @@ func (s *Service) setProfile(tx *db.Tx, userID id.UserID, field string, text *st
 			return err
 		}
 	}
-	if err := s.accounts.SetProfileField(tx, userID, field, raw); err != nil {
+	if err := s.profile.Set(tx, userID, field, raw); err != nil {
 		return err
 	}
 	return s.accounts.Audit(tx, by, "set_profile", string(userID), map[string]string{field: *text})

@@ -175,3 +175,17 @@ func TestChangeUserIsRefused(t *testing.T) {
 		t.Errorf("got the lines %q, want none", lines)
 	}
 }
+
+func TestANewNameReachesTheRooms(t *testing.T) {
+	srv := apitest.New(t)
+	root, alice := srv.Administrator(t, "root"), srv.User(t, "alice")
+	room := alice.CreateRoom(t)
+	root.Do(t, "PUT", "/_synapse/admin/v2/users/"+apitest.Escape(alice.UserID), `{"displayname":"Alice of the hall"}`).OK(t, nil)
+	var member struct {
+		Name string `json:"displayname"`
+	}
+	alice.Do(t, "GET", room.Path("/state/m.room.member/"+apitest.Escape(alice.UserID)), nil).OK(t, &member)
+	if member.Name != "Alice of the hall" {
+		t.Errorf("in the room the name is %q", member.Name)
+	}
+}
