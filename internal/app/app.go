@@ -120,7 +120,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	history := timeline.New(timeline.Deps{DB: a.DB, Rooms: a.Rooms, AccountData: accountData})
 	ephemera := ephemeral.New(ephemeral.Deps{DB: a.DB, Config: cfg, AccountData: accountData, Rooms: a.Rooms})
 	pushes := push.New(push.Deps{DB: a.DB, AccountData: accountData})
-	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Passwords: a.Passwords})
+	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Profile: profiles, Passwords: a.Passwords})
 	sync := syncer.New(syncer.Deps{
 		DB: a.DB, Bus: a.bus, Accounts: a.Accounts, AccountData: accountData, Rooms: a.Rooms,
 		Timeline: history, Ephemeral: ephemera, Push: pushes, E2EE: a.E2EE,

@@ -137,6 +137,9 @@ func TestOnlyAdministratorsPublishWhereItIsSaid(t *testing.T) {
 	apitest.Run(t, []apitest.Case{
 		{Name: "an administrator", As: root, Do: "PUT", Path: roots, Body: `{"visibility":"public"}`},
 		{Name: "anybody else", As: alice, Do: "PUT", Path: own, Body: `{"visibility":"public"}`, Want: errcode.Forbidden},
+		{Name: "an administrator's new room", As: root, Do: "POST", Path: "/_matrix/client/v3/createRoom", Body: `{"visibility":"public"}`},
+		{Name: "anybody else's new room", As: alice, Do: "POST", Path: "/_matrix/client/v3/createRoom", Body: `{"visibility":"public"}`, Want: errcode.Forbidden},
+		{Name: "a public room outside the directory", As: alice, Do: "POST", Path: "/_matrix/client/v3/createRoom", Body: `{"preset":"public_chat"}`},
 		{Name: "taking out is allowed", As: alice, Do: "PUT", Path: own, Body: `{"visibility":"private"}`},
 	})
 }

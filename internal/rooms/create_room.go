@@ -119,6 +119,9 @@ func (s *Service) createRoom(ctx context.Context, call *httpapi.Call, req create
 			return createRoomResponse{}, errcode.InvalidParam.New("The parameter %q is not valid: %s", "room_alias_name", err).With("param", "room_alias_name")
 		}
 	}
+	if req.Visibility == "public" && !s.cfg.Rooms.PublicDirectory && !call.Admin {
+		return createRoomResponse{}, errcode.Forbidden.New("Only an administrator may put rooms into the public directory of this server. Make the room private.")
+	}
 	var roomID id.RoomID
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		r := s.begin(tx, v)

@@ -11,7 +11,7 @@ func (s *Service) Routes() []httpapi.Route {
 	member := []*errcode.Code{errcode.NotJoined, errcode.InsufficientPower, errcode.Forbidden}
 	return []httpapi.Route{
 		httpapi.JSON("POST /_matrix/client/v3/createRoom", "createRoom", user, sending, s.createRoom).
-			Fails(errcode.RoomInUse, errcode.InvalidRoomState, errcode.UnsupportedRoomVersion, errcode.ThreepidMediumNotSupported),
+			Fails(errcode.Forbidden, errcode.RoomInUse, errcode.InvalidRoomState, errcode.UnsupportedRoomVersion, errcode.ThreepidMediumNotSupported),
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/upgrade", "upgradeRoom", user, sending, s.upgradeRoom).
 			Fails(errcode.NotJoined, errcode.InsufficientPower, errcode.UnsupportedRoomVersion),
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/invite", "inviteUser", user, sending, s.inviteUser).
