@@ -10,6 +10,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/moderation"
 	"github.com/narthex-matrix/narthex/internal/profile"
 	"github.com/narthex-matrix/narthex/internal/rooms"
 	"github.com/narthex-matrix/narthex/internal/secret"
@@ -17,30 +18,32 @@ import (
 
 // Deps are what the service stands on.
 type Deps struct {
-	DB        *db.DB
-	Config    config.Config
-	Accounts  *accounts.Service
-	Rooms     *rooms.Service
-	Profile   *profile.Service
-	Passwords *secret.Passwords
+	DB         *db.DB
+	Config     config.Config
+	Accounts   *accounts.Service
+	Rooms      *rooms.Service
+	Profile    *profile.Service
+	Moderation *moderation.Service
+	Passwords  *secret.Passwords
 }
 
 // Service answers the administrators' endpoints.
 type Service struct {
-	db        *db.DB
-	cfg       config.Config
-	server    id.ServerName
-	accounts  *accounts.Service
-	rooms     *rooms.Service
-	profile   *profile.Service
-	passwords *secret.Passwords
+	db         *db.DB
+	cfg        config.Config
+	server     id.ServerName
+	accounts   *accounts.Service
+	rooms      *rooms.Service
+	profile    *profile.Service
+	moderation *moderation.Service
+	passwords  *secret.Passwords
 }
 
 // New makes the service.
 func New(d Deps) *Service {
 	return &Service{
 		db: d.DB, cfg: d.Config, server: id.ServerName(d.Config.ServerName),
-		accounts: d.Accounts, rooms: d.Rooms, profile: d.Profile, passwords: d.Passwords,
+		accounts: d.Accounts, rooms: d.Rooms, profile: d.Profile, moderation: d.Moderation, passwords: d.Passwords,
 	}
 }
 

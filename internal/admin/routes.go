@@ -22,6 +22,7 @@ func (s *Service) Routes() []httpapi.Route {
 		httpapi.JSON("POST /_narthex/admin/v1/registrations/{userId}/deny", "denyRegistration", admin, cheap, s.denyRegistration).Fails(notFound),
 		httpapi.JSON("POST /_narthex/admin/v1/registrations/{userId}/revoke", "revokeRegistration", admin, cheap, s.revokeRegistration).Fails(notFound),
 		httpapi.JSON("GET /_narthex/admin/v1/audit", "listAudit", admin, cheap, s.listAudit),
+		httpapi.JSON("GET /_narthex/admin/v1/reports", "listReports", admin, cheap, s.listReports),
 
 		httpapi.JSON("GET /_synapse/admin/v2/users", "listUsers", admin, cheap, s.listUsers),
 		httpapi.JSON("GET /_synapse/admin/v3/users", "listUsersV3", admin, cheap, s.listUsersV3),

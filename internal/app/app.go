@@ -120,7 +120,8 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	history := timeline.New(timeline.Deps{DB: a.DB, Rooms: a.Rooms, AccountData: accountData})
 	ephemera := ephemeral.New(ephemeral.Deps{DB: a.DB, Config: cfg, AccountData: accountData, Rooms: a.Rooms})
 	pushes := push.New(push.Deps{DB: a.DB, AccountData: accountData})
-	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Profile: profiles, Passwords: a.Passwords})
+	reports := moderation.New(moderation.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms})
+	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Profile: profiles, Moderation: reports, Passwords: a.Passwords})
 	sync := syncer.New(syncer.Deps{
 		DB: a.DB, Bus: a.bus, Accounts: a.Accounts, AccountData: accountData, Rooms: a.Rooms,
 		Timeline: history, Ephemeral: ephemera, Push: pushes, E2EE: a.E2EE,
@@ -134,7 +135,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		history.Routes(),
 		profiles.Routes(),
 		a.E2EE.Routes(),
-		moderation.New(moderation.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms}).Routes(),
+		reports.Routes(),
 		directory.New(directory.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms}).Routes(),
 		ephemera.Routes(),
 		pushes.Routes(),
