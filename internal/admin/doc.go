@@ -10,7 +10,8 @@
 // It promises that every act and its line in the audit log are written in one
 // transaction; that the token is checked before anything is looked up; and that
 // no administrator can lock themselves out: nobody demotes, locks, suspends or
-// deactivates their own account here, so that one administrator always remains.
+// deactivates their own account here, so that one administrator remains, unless
+// two remove each other at the same moment.
 //
 // Specification: client-server API, "Server administration"; MSC3866 for approval.
 package admin

@@ -51,10 +51,10 @@ func (s *Server) HTTPServer() *http.Server {
 // guard refuses ambiguous requests and gives each its deadlines.
 func (s *Server) guard(w http.ResponseWriter, r *http.Request) {
 	c, ok := r.Context().Value(connKey{}).(*conn)
-	if ok && c.twoLengths(len(r.TransferEncoding) > 0, r.RequestURI) {
+	if ok && c.ambiguous(len(r.TransferEncoding) > 0, r.RequestURI) {
 		w.Header().Set("Connection", "close")
 		cors(w.Header())
-		s.refuse(w, r, errcode.NotJSON.New("The request must say its length once: by Content-Length or by Transfer-Encoding, and not by both."))
+		s.refuse(w, r, errcode.NotJSON.New("The request must say its length once, by Content-Length or by Transfer-Encoding, and have each header on one line."))
 		return
 	}
 	control := http.NewResponseController(w)

@@ -147,16 +147,19 @@ func (c *conn) expectHead() {
 	c.recording, c.head = true, c.head[:0]
 }
 
-// twoLengths ends the recording, and reports for a chunked request whether its
-// head has a Content-Length too, or was not seen whole (a pipelined request).
-func (c *conn) twoLengths(chunked bool, target string) bool {
+// ambiguous ends the recording, and reports whether a proxy may have read the
+// request's head otherwise than this server: a header goes on in a second line; or
+// a chunked request has a Content-Length too, or a head that was not seen whole (a
+// pipelined request).
+func (c *conn) ambiguous(chunked bool, target string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.recording = false
-	if !chunked {
-		return false
-	}
-	_, rest, ok := bytes.Cut(c.head, []byte(" "+target+" HTTP/1.1"))
+	_, rest, ok := bytes.Cut(c.head, []byte(" "+target+" HTTP/1."))
 	head, _, whole := bytes.Cut(rest, []byte("\r\n\r\n"))
-	return !ok || !whole || bytes.Contains(bytes.ToLower(head), []byte("\ncontent-length"))
+	if !ok || !whole {
+		return chunked
+	}
+	return bytes.Contains(head, []byte("\n ")) || bytes.Contains(head, []byte("\n\t")) ||
+		chunked && bytes.Contains(bytes.ToLower(head), []byte("\ncontent-length"))
 }

@@ -87,7 +87,7 @@ const (
 	both    = "POST /echo HTTP/1.1\r\nHost: x\r\ncontent-length: 12\r\nTransfer-Encoding: chunked\r\n\r\nc\r\n{\"text\":\"a\"}\r\n0\r\n\r\n"
 )
 
-func TestRequestWithTwoLengthsIsRefused(t *testing.T) {
+func TestAmbiguousRequestIsRefused(t *testing.T) {
 	address, _, _, _ := serving(t, httpapi.NewGate(10, nil))
 	for name, c := range map[string]struct {
 		requests []string
@@ -97,6 +97,8 @@ func TestRequestWithTwoLengthsIsRefused(t *testing.T) {
 		"one of each kind":               {[]string{sized, chunked, sized, chunked}, "200 OK", false},
 		"both":                           {[]string{both}, "400 Bad Request", true},
 		"both, after an ordinary one":    {[]string{sized, chunked, both}, "400 Bad Request", true},
+		"a header on two lines":          {[]string{strings.Replace(sized, "Host: x", "Host: x\r\nX-Note: a\r\n b", 1)}, "400 Bad Request", true},
+		"a length on a second line":      {[]string{sized, strings.Replace(sized, "Length: ", "Length:\r\n\t", 1)}, "400 Bad Request", true},
 		"a body that looks like headers": {[]string{strings.ReplaceAll(strings.ReplaceAll(chunked, `"a"`, `"Content-Length: 5"`), "\r\nc\r\n", "\r\n1c\r\n")}, "200 OK", false},
 	} {
 		t.Run(name, func(t *testing.T) {
