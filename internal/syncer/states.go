@@ -9,6 +9,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/event"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/rooms"
+	"github.com/narthex-matrix/narthex/internal/timeline"
 )
 
 // whole reports whether the client gets the room's whole state.
@@ -102,7 +103,7 @@ func (r *reading) selected(st *stay, list []rooms.Stored) []rooms.Stored {
 	list = slices.CompactFunc(list, func(a, b rooms.Stored) bool { return a.Pos == b.Pos })
 	return slices.DeleteFunc(list, func(ev rooms.Stored) bool {
 		told := !r.stateAfter && slices.ContainsFunc(st.events, func(t rooms.Stored) bool { return t.Pos == ev.Pos })
-		return told || !matches(&r.filter.Room.State, ev.Event)
+		return told || !timeline.Matches(&r.filter.Room.State, ev.Event)
 	})
 }
 

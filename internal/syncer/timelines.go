@@ -3,10 +3,6 @@ package syncer
 import (
 	"slices"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/narthex-matrix/narthex/internal/accountdata"
 	"github.com/narthex-matrix/narthex/internal/event"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/rooms"
@@ -130,19 +126,7 @@ func (r *reading) tells(st *stay, ev rooms.Stored) bool {
 	if st.view != nil && !st.view.Sees(ev.Event, ev.Pos) && ev.Pos != st.own {
 		return false
 	}
-	return matches(&r.filter.Room.Timeline, ev.Event)
-}
-
-// matches reports whether a filter lets an event through.
-func matches(f *accountdata.EventFilter, ev *event.Event) bool {
-	hasURL := false
-	if f.ContainsURL != nil {
-		var content struct {
-			URL jsontext.Value `json:"url"`
-		}
-		hasURL = json.Unmarshal(ev.Content, &content) == nil && content.URL.Kind() == '"'
-	}
-	return f.Matches(ev.Type, ev.Sender, hasURL)
+	return timeline.Matches(&r.filter.Room.Timeline, ev.Event)
 }
 
 // relations are the bundled aggregations of the timelines. An event to which

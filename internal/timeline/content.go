@@ -8,9 +8,9 @@ import (
 	"github.com/narthex-matrix/narthex/internal/event"
 )
 
-// matches reports whether a filter lets an event through, as far as that can be
+// Matches reports whether a filter lets an event through, as far as that can be
 // said without the events that relate to it.
-func matches(f *accountdata.EventFilter, ev *event.Event) bool {
+func Matches(f *accountdata.EventFilter, ev *event.Event) bool {
 	hasURL := false
 	if f.ContainsURL != nil {
 		var content struct {

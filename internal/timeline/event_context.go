@@ -93,5 +93,5 @@ func (s *Service) contextState(tx *db.Tx, q Query, events []rooms.Stored) ([]roo
 	} else if state, err = s.rooms.StateAt(tx, q.RoomID, at); err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(state, func(st rooms.Stored) bool { return !matches(q.Filter, st.Event) }), nil
+	return slices.DeleteFunc(state, func(st rooms.Stored) bool { return !Matches(q.Filter, st.Event) }), nil
 }

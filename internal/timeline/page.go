@@ -119,7 +119,7 @@ func (s *Service) walk(tx *db.Tx, q Query, read func(after, upTo int64, limit in
 // keep leaves of a batch what the user reads and the filter lets through.
 func (s *Service) keep(tx *db.Tx, q Query, batch []rooms.Stored) ([]rooms.Stored, error) {
 	batch = slices.DeleteFunc(batch, func(st rooms.Stored) bool {
-		return !q.Reader.reads(st) || q.Filter != nil && !matches(q.Filter, st.Event)
+		return !q.Reader.reads(st) || q.Filter != nil && !Matches(q.Filter, st.Event)
 	})
 	if q.Filter == nil || q.Filter.RelatedByRelTypes == nil && q.Filter.RelatedBySenders == nil || len(batch) == 0 {
 		return batch, nil
