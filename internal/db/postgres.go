@@ -103,9 +103,7 @@ func (d *DB) tryPostgres(ctx context.Context, o *sql.TxOptions, f func(*Tx) erro
 	for _, after := range tx.after {
 		after()
 	}
-	if len(tx.woken) > 0 {
-		d.wake(tx.woken)
-	}
+	d.wakeAfter(ctx, tx.woken)
 	return nil
 }
 

@@ -174,6 +174,7 @@ func (d *DB) writeSQLite(ctx context.Context, f func(*Tx) error) error {
 		for _, f := range w.tx.after {
 			f()
 		}
+		d.wakeAfter(ctx, w.tx.woken)
 	}
 	return w.err
 }
@@ -219,22 +220,11 @@ func (d *DB) batch(c *conn, first *write) {
 			}
 		}
 	}
-	var keys []string
 	for _, w := range batch {
 		if err != nil && w.err == nil {
 			w.err = fmt.Errorf("commit: %w", err)
 		}
-		if w.err == nil && w.panic == nil {
-			keys = append(keys, w.tx.woken...)
-		}
-	}
-	// Whoever wrote is answered before those who wait for what was written: some
-	// clients are confused by an event that comes before the answer to its sending.
-	for _, w := range batch {
 		close(w.done)
-	}
-	if len(keys) > 0 {
-		d.wake(keys)
 	}
 }
 

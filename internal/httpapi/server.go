@@ -172,6 +172,11 @@ func methodName(m string) string {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, route *Route) {
 	call := s.newCall(r)
 	call.Op, call.maxBody = route.Op, route.MaxBody
+	ctx, wakes := db.HoldWakes(r.Context())
+	r = r.WithContext(ctx)
+	defer wakes.Release(func() {
+		_ = http.NewResponseController(w).Flush() // the client may have gone
+	})
 	answer, err := s.run(r, route, call)
 	if err != nil {
 		s.writeError(w, r, route, call, err)

@@ -110,6 +110,8 @@ func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since 
 	if err != nil || wait == 0 || !found.answer.empty() {
 		return found.response(), err
 	}
+	// Others must not wait for the end of this request to hear of its presence.
+	db.ReleaseWakes(ctx)
 	// What comes between the first reading and the subscription is found by the
 	// second.
 	waiter := s.bus.Subscribe(append(found.keys(), bus.User(w.userID))...)
