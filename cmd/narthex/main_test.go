@@ -13,12 +13,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	for _, variable := range os.Environ() {
-		// The settings of the test run are not those of the servers under test.
-		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "NARTHEX_") {
-			os.Unsetenv(name)
-		}
-	}
 	testscript.Main(m, map[string]func(){"narthex": main})
 }
 
