@@ -99,7 +99,9 @@ func VisibleUsers(tx *db.Tx, userID id.UserID, pattern string, limit int) ([]Nam
 		WHERE m.membership = 'join' AND m.user_id <> $1
 			AND (LOWER(m.user_id) LIKE $2 ESCAPE '!' OR LOWER(COALESCE(m.displayname, '')) LIKE $2 ESCAPE '!')
 			AND (EXISTS (SELECT 1 FROM room_members o WHERE o.room_id = m.room_id AND o.user_id = $1 AND o.membership = 'join')
-				OR EXISTS (SELECT 1 FROM room_state st WHERE st.room_id = m.room_id AND st.state_key = '' AND st.until_pos = 9223372036854775807
-					AND (st.type = 'm.room.join_rules' AND st.value = 'public' OR st.type = 'm.room.history_visibility' AND st.value = 'world_readable')))
+				OR EXISTS (SELECT 1 FROM room_state st WHERE st.room_id = m.room_id AND st.type = 'm.room.join_rules' AND st.state_key = ''
+					AND st.until_pos = 9223372036854775807 AND st.value = 'public')
+				OR EXISTS (SELECT 1 FROM room_state st WHERE st.room_id = m.room_id AND st.type = 'm.room.history_visibility' AND st.state_key = ''
+					AND st.until_pos = 9223372036854775807 AND st.value = 'world_readable'))
 		LIMIT $3`, userID, pattern, limit)
 }

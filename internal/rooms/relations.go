@@ -28,8 +28,8 @@ func Related(tx *db.Tx, q Relations, limit int) ([]Stored, error) {
 	const descendants = `WITH RECURSIVE related (event_id, depth) AS (
 			SELECT c.event_id, 1 FROM events c WHERE c.relates_to = $1 AND c.room_id = $2 AND ($3 = '' OR c.rel_type = $3) AND ($4 = '' OR c.type = $4)
 			UNION
-			SELECT c.event_id, d.depth + 1 FROM related d JOIN events c ON c.relates_to = d.event_id
-			WHERE d.depth < $8 AND c.room_id = $2 AND ($3 = '' OR c.rel_type = $3) AND ($4 = '' OR c.type = $4)
+			SELECT c.event_id, d.depth + 1 FROM related d CROSS JOIN events c
+			WHERE c.relates_to = d.event_id AND d.depth < $8 AND c.room_id = $2 AND ($3 = '' OR c.rel_type = $3) AND ($4 = '' OR c.type = $4)
 		) ` + fromEvents + `WHERE e.event_id IN (SELECT event_id FROM related) AND e.pos > $5 AND e.pos <= $6 `
 	args := []any{q.EventID, q.RoomID, q.RelType, q.Type, q.After, q.UpTo, limit}
 	switch {

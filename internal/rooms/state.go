@@ -247,8 +247,9 @@ func (s *Service) getRoomState(ctx context.Context, call *httpapi.Call, req getR
 // which it came about; at Present, as it is.
 func (s *Service) StateAt(tx *db.Tx, roomID id.RoomID, at int64) ([]Stored, error) {
 	if at == Present {
+		// Every type is above the empty one: that leads to the index of what is present.
 		return db.All(tx, ScanEvent, `SELECT `+Columns+` FROM room_state st JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id
-			WHERE st.room_id = $1 AND st.until_pos = 9223372036854775807 ORDER BY e.pos`, roomID)
+			WHERE st.room_id = $1 AND st.type >= '' AND st.until_pos = 9223372036854775807 ORDER BY e.pos`, roomID)
 	}
 	return db.All(tx, ScanEvent, `SELECT `+Columns+` FROM room_state st JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id
 		WHERE st.room_id = $1 AND st.from_pos <= $2 AND st.until_pos > $2 ORDER BY e.pos`, roomID, at)

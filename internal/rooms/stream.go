@@ -58,8 +58,11 @@ func (s *Service) Views(tx *db.Tx, roomIDs []id.RoomID, userID id.UserID) (map[i
 			}
 			return nil
 		}, `SELECT room_id, type, from_pos, until_pos, value FROM room_state st
-			WHERE room_id IN (`+in.Marks(2)+`) AND (type, state_key) IN (VALUES ('m.room.member', $1), ('m.room.history_visibility', ''))
-				AND NOT (type = 'm.room.member' AND EXISTS (SELECT 1 FROM room_members m WHERE m.room_id = st.room_id AND m.user_id = $1 AND m.forgotten))
+			WHERE room_id IN (`+in.Marks(2)+`) AND type = 'm.room.member' AND state_key = $1
+				AND NOT EXISTS (SELECT 1 FROM room_members m WHERE m.room_id = st.room_id AND m.user_id = $1 AND m.forgotten)
+			UNION ALL
+			SELECT room_id, type, from_pos, until_pos, value FROM room_state
+			WHERE room_id IN (`+in.Marks(2)+`) AND type = 'm.room.history_visibility' AND state_key = ''
 			ORDER BY from_pos`, in.Args(userID)...)
 	})
 	for _, v := range views {

@@ -33,7 +33,7 @@ CREATE TABLE events (
 );
 CREATE INDEX events_room ON events (room_id, pos);
 CREATE INDEX events_ts ON events (room_id, origin_server_ts);
-CREATE INDEX events_relations ON events (relates_to, pos) WHERE relates_to IS NOT NULL;
+CREATE INDEX events_relations ON events (relates_to, room_id, pos) WHERE relates_to IS NOT NULL;
 CREATE INDEX events_threads ON events (room_id, relates_to, pos) WHERE rel_type = 'm.thread';
 CREATE INDEX events_txn ON events (sender, txn_device, txn_id) WHERE txn_id IS NOT NULL;
 -- State as differences: a row holds from its position until the one that replaced
