@@ -3,6 +3,7 @@ package errcode_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,5 +96,16 @@ func TestLookup(t *testing.T) {
 	}
 	if got := errcode.Lookup("M_NOTHING"); len(got) != 0 {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestEC4_UnauthorizedIsAboutTheToken holds that status 401 means the token, or
+// user-interactive authentication, and nothing else.
+func TestEC4_UnauthorizedIsAboutTheToken(t *testing.T) {
+	for _, c := range errcode.Catalogue() {
+		about := slices.Contains([]string{"MissingToken", "UnknownToken", "ExpiredToken", "UserLocked", "InteractiveAuth", "Unauthorized"}, c.Key)
+		if (c.Status == 401) != about {
+			t.Errorf("%s has the status %d", c.Key, c.Status)
+		}
 	}
 }
