@@ -25,6 +25,12 @@ var walks = map[string]string{
 	"internal/rooms/overview.go":          "lists rooms for an administrator",
 }
 
+// A list of one is planned otherwise than a list of several.
+var (
+	oneMark = regexp.MustCompile(`IN \((\$\d+)\)`)
+	onePair = regexp.MustCompile(`\(VALUES (\(\$\d+,\$\d+\))\)`)
+)
+
 // TestPlansDoNotWalk holds that statements find their rows by an index, with SQLite
 // knowing nothing of the tables' sizes.
 func TestPlansDoNotWalk(t *testing.T) {
@@ -36,6 +42,7 @@ func TestPlansDoNotWalk(t *testing.T) {
 	}
 	defer pool.Close()
 	plan := func(text string) (steps []string) {
+		text = onePair.ReplaceAllString(oneMark.ReplaceAllString(text, "IN ($1,$1,$1,$1)"), "(VALUES $1,$1,$1,$1)")
 		rows, err := pool.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, make([]any, placeholders(text))...)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)

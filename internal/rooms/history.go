@@ -73,8 +73,13 @@ func EventsAt(tx *db.Tx, positions []int64) ([]Stored, error) { return eventsByP
 func EventsByID(tx *db.Tx, roomID id.RoomID, events []id.EventID) (out []Stored, err error) {
 	err = db.Chunks(events, func(chunk []id.EventID) error {
 		in := db.In(chunk)
-		more, err := db.All(tx, ScanEvent, fromEvents+`WHERE e.room_id = $1 AND e.event_id IN (`+in.Marks(2)+`)`, in.Args(roomID)...)
-		out = append(out, more...)
+		// The room is compared here: given to SQLite, it would read all of the room.
+		more, err := db.All(tx, ScanEvent, fromEvents+`WHERE e.event_id IN (`+in.Marks(1)+`)`, in.Args()...)
+		for _, st := range more {
+			if st.RoomID == roomID {
+				out = append(out, st)
+			}
+		}
 		return err
 	})
 	return out, err

@@ -111,7 +111,8 @@ func scanStateRow(r db.Row) (s stateRow, err error) {
 }
 
 // currentState gives the present entries for the keys, those that exist. The keys
-// are joined, so that each is looked up, however much state the room has.
+// come first in a CROSS JOIN, which SQLite does not reorder: each is looked up,
+// however much state the room has.
 func currentState(tx *db.Tx, roomID id.RoomID, keys []authrules.Key) ([]stateRow, error) {
 	pairs := make([]string, 0, 2*len(keys))
 	for _, k := range keys {
@@ -119,8 +120,8 @@ func currentState(tx *db.Tx, roomID id.RoomID, keys []authrules.Key) ([]stateRow
 	}
 	in := db.In(pairs)
 	return db.All(tx, scanStateRow, `SELECT st.type, st.state_key, st.event_pos, st.event_id, e.redacted_by IS NOT NULL
-		FROM (VALUES `+in.Pairs(2)+`) AS k JOIN room_state st ON st.type = k.column1 AND st.state_key = k.column2 JOIN events e ON e.pos = st.event_pos
-		WHERE st.room_id = $1 AND st.until_pos = 9223372036854775807`, in.Args(roomID)...)
+		FROM (VALUES `+in.Pairs(2)+`) AS k CROSS JOIN room_state st JOIN events e ON e.pos = st.event_pos
+		WHERE st.room_id = $1 AND st.type = k.column1 AND st.state_key = k.column2 AND st.until_pos = 9223372036854775807`, in.Args(roomID)...)
 }
 
 // eventsByPos loads events by position, in no particular order.
