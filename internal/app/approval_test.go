@@ -50,6 +50,14 @@ func TestA64_ApprovalIsNotAnnounced(t *testing.T) {
 	})
 }
 
+// TestRE4_RoomErrorsAreNotAnnounced holds the same of the errors of room actions.
+func TestRE4_RoomErrorsAreNotAnnounced(t *testing.T) {
+	srv := apitest.New(t)
+	apitest.Run(t, []apitest.Case{
+		{Name: "versions", As: srv.Anyone(), Do: "GET", Path: "/_matrix/client/versions", HasNot: []string{"3848"}},
+	})
+}
+
 // TestEC1_EveryErrorIsJSON holds that an error of any of the interfaces has both
 // keys, whether a route answers it or none.
 func TestEC1_EveryErrorIsJSON(t *testing.T) {

@@ -141,10 +141,6 @@ var (
 		Meaning: "The username has characters that are not allowed, or is too long.",
 		Client:  "Ask for another username; the text says what is wrong.",
 		Source:  "Client-server API, Account registration"})
-	Exclusive = row(Code{Key: "Exclusive", Name: "M_EXCLUSIVE", Status: 400,
-		Meaning: "The name is in a namespace that an application service holds.",
-		Client:  "Ask for another name.",
-		Source:  "Application service API"})
 	WeakPassword = row(Code{Key: "WeakPassword", Name: "M_WEAK_PASSWORD", Status: 400,
 		Meaning: "The password is shorter than the server allows.",
 		Client:  "Ask for a longer password.",
@@ -219,10 +215,6 @@ var (
 		Meaning: "A room can be forgotten only after it has been left.",
 		Client:  "Leave the room first.",
 		Source:  "Client-server API, forgetRoom"})
-	ServerNoticeRoom = row(Code{Key: "ServerNoticeRoom", Name: "M_CANNOT_LEAVE_SERVER_NOTICE_ROOM", Status: 403,
-		Meaning: "The room carries notices of the server and cannot be left.",
-		Client:  "Say so.",
-		Source:  "Client-server API, Server notices"})
 )
 
 // Profiles.

@@ -42,7 +42,7 @@ func TestEC7_WireForms(t *testing.T) {
 		want  string
 	}{
 		{"RE-1 unstable by default", errcode.Forms{}, errcode.NotJoined.New("x"), "errcode=M_FORBIDDEN error=x " + field + "=ORG.MATRIX.MSC3848.NOT_JOINED"},
-		{"unstable", errcode.Forms{MSC3848: errcode.Unstable}, errcode.AlreadyJoined.New("x"), "errcode=M_FORBIDDEN error=x " + field + "=ORG.MATRIX.MSC3848.ALREADY_JOINED"},
+		{"RE-2 the proposal's prefix is the whole name of the field", errcode.Forms{MSC3848: errcode.Unstable}, errcode.AlreadyJoined.New("x"), "errcode=M_FORBIDDEN error=x " + field + "=ORG.MATRIX.MSC3848.ALREADY_JOINED"},
 		{"stable", errcode.Forms{MSC3848: errcode.Stable}, errcode.InsufficientPower.New("x"), "errcode=M_INSUFFICIENT_POWER error=x"},
 		{"off", errcode.Forms{MSC3848: errcode.Off}, errcode.NotJoined.New("x"), "errcode=M_FORBIDDEN error=x"},
 		{"RE-3 uncoded", errcode.Forms{MSC3848: errcode.Unstable}, errcode.Forbidden.New("x"), "errcode=M_FORBIDDEN error=x"},
