@@ -185,7 +185,7 @@ func setField(f param, field reflect.Value, values []string) error {
 	}
 	if f.text || field.Addr().Type().Implements(textUnmarshaler) {
 		if err := field.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {
-			return invalid(f.name, reason(err))
+			return invalid(f.name, err.Error())
 		}
 		return nil
 	}
@@ -252,7 +252,7 @@ func bodyError(err error) error {
 	name := strings.ReplaceAll(strings.TrimPrefix(string(fault.JSONPointer), "/"), "/", ".")
 	var own *id.Error
 	if errors.As(err, &own) {
-		return invalid(name, reason(own))
+		return invalid(name, own.Error())
 	}
 	want := "of another type"
 	if t := fault.GoType; t != nil {
@@ -280,9 +280,6 @@ func inWords(t reflect.Type) string {
 	}
 	return "of another type"
 }
-
-// reason is the text of a parse error, which names neither the value nor a type.
-func reason(err error) string { return err.Error() }
 
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -62,5 +61,3 @@ func errorBody(members []errcode.Member) []byte {
 	}
 	return append(body, '}')
 }
-
-func stack() []byte { return debug.Stack() }
