@@ -21,6 +21,9 @@ const (
 	PasswordStage          Stage = "m.login.password"
 	RegistrationTokenStage Stage = "m.login.registration_token"
 	TermsStage             Stage = "m.login.terms"
+	// OAuthStage is passed on the account's web page. Sessions of OAuth 2.0 clients
+	// know no other.
+	OAuthStage Stage = "m.oauth"
 )
 
 // policies are the parameters of m.login.terms.

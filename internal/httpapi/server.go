@@ -20,9 +20,12 @@ import (
 
 // Identity is who a request comes from.
 type Identity struct {
-	UserID    id.UserID
-	DeviceID  id.DeviceID
-	TokenID   int64 // the row of the access token
+	UserID   id.UserID
+	DeviceID id.DeviceID
+	TokenID  int64 // the row of the access token
+	// ClientID is the OAuth 2.0 client of the session; empty for one that began by
+	// the legacy login.
+	ClientID  string
 	Guest     bool
 	Admin     bool
 	Suspended bool
