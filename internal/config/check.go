@@ -20,6 +20,7 @@ func (c Config) Check() error {
 	f.links(c)
 	f.registration(c)
 	f.login(c)
+	f.oauth(c)
 	f.rates(c)
 	f.support(c)
 	return errors.Join(f...)
@@ -78,6 +79,7 @@ func (f *findings) links(c Config) {
 	}
 	for _, link := range []struct{ key, text string }{
 		{"registration.terms.url", c.Registration.Terms.URL},
+		{"rendezvous.delegate_to", c.Rendezvous.DelegateTo},
 		{"support.page", c.Support.Page},
 	} {
 		if _, problem := webURL(link.text); link.text != "" && problem != "" {
@@ -113,6 +115,14 @@ func (f *findings) login(c Config) {
 	if c.Approval.PendingTTL < 0 {
 		f.add("approval.pending_ttl", "%s is in the past; write 0 for never", c.Approval.PendingTTL)
 	}
+}
+
+func (f *findings) oauth(c Config) {
+	second := minute / 60
+	f.within("oauth.access_token_lifetime", c.OAuth.AccessTokenLifetime, second, 24*hour)
+	f.within("oauth.device_code_lifetime", c.OAuth.DeviceCodeLifetime, minute, hour)
+	f.within("rendezvous.lifetime", c.Rendezvous.Lifetime, minute/2, 10*minute)
+	f.between("rendezvous.max_payload", c.Rendezvous.MaxPayload, 4<<10, 100<<10)
 }
 
 func (f *findings) rates(c Config) {

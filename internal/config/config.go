@@ -21,6 +21,8 @@ type Config struct {
 	Metrics      Metrics      `key:"metrics"`
 	Registration Registration `key:"registration"`
 	Login        Login        `key:"login"`
+	OAuth        OAuth        `key:"oauth"`
+	Rendezvous   Rendezvous   `key:"rendezvous"`
 	Approval     Approval     `key:"approval"`
 	MSC3848      MSC3848      `key:"msc3848"`
 	RateLimits   RateLimits   `key:"rate_limits"`
@@ -69,6 +71,24 @@ type Login struct {
 type Password struct {
 	MaxConcurrentHashes int `key:"max_concurrent_hashes"`
 	MinLength           int `key:"min_length"` // in characters
+}
+
+// OAuth holds the keys oauth.*.
+type OAuth struct {
+	Enabled             bool     `key:"enabled"`
+	AccessTokenLifetime Duration `key:"access_token_lifetime"`
+	DeviceCodeLifetime  Duration `key:"device_code_lifetime"`
+	IntrospectionSecret string   `key:"introspection_secret" secret:"true"` // empty: the endpoint is off
+}
+
+// Rendezvous holds the keys rendezvous.* (MSC4108 and MSC4388).
+type Rendezvous struct {
+	Enabled     bool     `key:"enabled"`
+	Mode        string   `key:"mode" oneof:"off,authenticated,open"` // of MSC4388 alone
+	DelegateTo  string   `key:"delegate_to"`                         // empty: nowhere
+	StablePaths bool     `key:"stable_paths"`
+	Lifetime    Duration `key:"lifetime"`
+	MaxPayload  int      `key:"max_payload"` // in bytes
 }
 
 // Approval holds the keys approval.* (MSC3866).
@@ -147,7 +167,9 @@ func Default() Config {
 			LoginTokenLifetime:  2 * minute,
 			Password:            Password{MaxConcurrentHashes: 2, MinLength: 8},
 		},
-		Proposals: "unstable",
+		OAuth:      OAuth{Enabled: true, AccessTokenLifetime: 5 * minute, DeviceCodeLifetime: 20 * minute},
+		Rendezvous: Rendezvous{Enabled: true, Mode: "authenticated", StablePaths: true, Lifetime: 5 * minute, MaxPayload: 10 << 10},
+		Proposals:  "unstable",
 		RateLimits: RateLimits{
 			Enabled:      true,
 			Cheap:        Rate{PerSecond: 50, Burst: 200},

@@ -85,6 +85,8 @@ func TestKeys(t *testing.T) {
 		{Name: "trusted_proxies", Type: "list of texts", Default: `[]`, Env: "NARTHEX_TRUSTED_PROXIES"},
 		{Name: "log.format", Type: "one of text, json", Default: `"text"`, Env: "NARTHEX_LOG_FORMAT"},
 		{Name: "registration.shared_secret", Type: "text", Default: `""`, Secret: true, Env: "NARTHEX_REGISTRATION_SHARED_SECRET"},
+		{Name: "oauth.introspection_secret", Type: "text", Default: `""`, Secret: true, Env: "NARTHEX_OAUTH_INTROSPECTION_SECRET"},
+		{Name: "rendezvous.mode", Type: "one of off, authenticated, open", Default: `"authenticated"`, Env: "NARTHEX_RENDEZVOUS_MODE"},
 		{Name: "login.password.min_length", Type: "whole number", Default: "8", Env: "NARTHEX_LOGIN_PASSWORD_MIN_LENGTH"},
 		{Name: "approval.pending_ttl", Type: "duration", Default: "0", Env: "NARTHEX_APPROVAL_PENDING_TTL"},
 		{Name: "approval.required_for_new_accounts", Type: "true or false", Default: "false", Env: "NARTHEX_APPROVAL_REQUIRED_FOR_NEW_ACCOUNTS"},
@@ -146,6 +148,9 @@ func TestURLs(t *testing.T) {
 		c := Config{PublicURL: test.public, Listen: test.listen, WellKnown: WellKnown{ClientBaseURL: test.client}}
 		if got := c.BaseURL(); got != test.wantBase {
 			t.Errorf("BaseURL of %+v: got %q", test, got)
+		}
+		if got := c.Issuer(); got != test.wantBase+"/" {
+			t.Errorf("Issuer of %+v: got %q", test, got)
 		}
 		if got := c.ClientBaseURL(); got != test.wantClient {
 			t.Errorf("ClientBaseURL of %+v: got %q", test, got)

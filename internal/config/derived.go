@@ -49,6 +49,10 @@ func (c Config) BaseURL() string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
+// Issuer returns the identifier of the OAuth 2.0 authorization server (RFC 8414):
+// BaseURL with a slash at its end, which clients compare as it is.
+func (c Config) Issuer() string { return c.BaseURL() + "/" }
+
 // ClientBaseURL returns the address that /.well-known/matrix/client gives to
 // clients, without a slash at its end.
 func (c Config) ClientBaseURL() string {

@@ -40,6 +40,23 @@ var docs = map[string]string{
 		"Each takes a processor core for a moment, and 19 MiB of memory; further ones wait.",
 	"login.password.min_length": "The least number of characters of a new password.",
 
+	"oauth.enabled": "Whether clients can sign in by OAuth 2.0, in the browser or with a QR code. " +
+		"Most clients want `public_url` to begin with https:// for it.",
+	"oauth.access_token_lifetime": "How long an access token of an OAuth 2.0 client is valid. The client renews it by itself.",
+	"oauth.device_code_lifetime":  "How much time people have to approve a device that shows them a code.",
+	"oauth.introspection_secret": "A secret that your own services show, as the password of HTTP basic authentication, " +
+		"to ask whom an access token belongs to. Empty switches that off.",
+
+	"rendezvous.enabled": "Whether two devices can meet through this server to sign in one of them with a QR code.",
+	"rendezvous.mode": "Who may begin such a meeting by the newer protocol (MSC4388): nobody (`off`), users of this server " +
+		"(`authenticated`), or everybody (`open`). The older protocol (MSC4108), which clients use today, knows no users.",
+	"rendezvous.delegate_to": "The address of another server, such as `https://rendezvous.example.org/create`, that devices " +
+		"of the older protocol are sent to. Empty means that they meet here.",
+	"rendezvous.stable_paths": "Whether the meeting place is also served under the paths that it is to have in the specification.",
+	"rendezvous.lifetime": "How long a device waits for the other one. In the older protocol each message makes it longer, " +
+		"up to twice as long in all.",
+	"rendezvous.max_payload": "The largest message, in bytes, that the older protocol takes. The newer one takes 4096 bytes.",
+
 	"approval.enabled": "Whether an administrator can hold accounts back until they are approved (MSC3866).",
 	"approval.required_for_new_accounts": "Whether a new account has to be approved before its first sign-in. " +
 		"It has no effect unless `approval.enabled` is true.",
