@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -57,7 +58,7 @@ func (c errorsShowCommand) Run(ctx context.Context, std streams) error {
 	}
 	rows := []errorRow{}
 	for _, code := range codes {
-		rows = append(rows, errorRow{Key: code.Key, Errcode: code.Name, Status: code.Status, Meaning: code.Meaning, Client: code.Client,
+		rows = append(rows, errorRow{Key: code.Key, Errcode: cmp.Or(code.Name, code.OAuth), Status: code.Status, Meaning: code.Meaning, Client: code.Client,
 			Admin: code.Admin, Members: code.Members, Forms: reference.Forms(code), Endpoints: reference.Endpoints(routes, code), Source: code.Source})
 	}
 	switch {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,11 +70,21 @@ func (r *Response) OK(t testing.TB, v any) *Response {
 
 // Fails fails the test unless the answer is the failure, in the wire form that the
 // server is configured for: status, errcode, the members of the form, and no
-// member of another form.
+// member of another form. An endpoint of OAuth 2.0 answers in the form of that, and
+// of a page the status is compared.
 func (r *Response) Fails(t testing.TB, s *Server, want *errcode.Code) *Response {
 	t.Helper()
-	forms := s.App.Forms()
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") {
+		if r.Status != want.Status {
+			t.Errorf("got a page with %d %s, want %d %s", r.Status, r.Body, want.Status, want.Key)
+		}
+		return r
+	}
 	var body map[string]any
+	if json.Unmarshal(r.Body, &body) == nil && body["errcode"] == nil && body["error"] != nil && r.Header.Get("Pragma") == "no-cache" {
+		return r.failsOAuth(t, want, body)
+	}
+	forms := s.App.Forms()
 	if err := json.Unmarshal(r.Body, &body); err != nil {
 		t.Fatalf("got %d %q, want %s", r.Status, r.Body, want.Key)
 	}
@@ -99,6 +110,21 @@ func (r *Response) Fails(t testing.TB, s *Server, want *errcode.Code) *Response 
 	const field = "org.matrix.msc3848.unstable.errcode"
 	if _, wanted := expected[field]; !wanted && body[field] != nil {
 		t.Errorf("got %s, want %s without %s", r.Body, want.Key, field)
+	}
+	return r
+}
+
+// failsOAuth compares an error in the form of RFC 6749. A malformed request has one
+// of two names, by the endpoint.
+func (r *Response) failsOAuth(t testing.TB, want *errcode.Code, body map[string]any) *Response {
+	t.Helper()
+	names := []string{want.OAuth}
+	if want.OAuth == "" {
+		names = []string{"invalid_request", "invalid_client_metadata"}
+	}
+	name, _ := body["error"].(string)
+	if text, _ := body["error_description"].(string); r.Status != want.Status || !slices.Contains(names, name) || text == "" || len(body) != 2 {
+		t.Errorf("got %d %s, want %d %s", r.Status, r.Body, want.Status, want.Key)
 	}
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -212,7 +213,12 @@ type Client struct {
 	UserID   id.UserID
 	DeviceID id.DeviceID
 	Token    string
+	// Header is sent with each request, in place of what the request itself would have.
+	Header http.Header
 }
+
+// noRedirects shows redirects to the tests instead of following them.
+var noRedirects = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 // Response is an answer, read to its end.
 type Response struct {
@@ -222,7 +228,8 @@ type Response struct {
 }
 
 // Do makes a request. The path may carry a query. The body is sent as it is if it
-// is a string or []byte, as JSON otherwise; nil sends none.
+// is a string or []byte, as a form if it is url.Values, as JSON otherwise; nil sends
+// none. Redirects are not followed.
 func (c *Client) Do(t testing.TB, method, path string, body any) *Response {
 	t.Helper()
 	resp, err := c.Try(t.Context(), method, path, body)
@@ -235,12 +242,15 @@ func (c *Client) Do(t testing.TB, method, path string, body any) *Response {
 // Try is Do for a request that may be cancelled, or made from another goroutine.
 func (c *Client) Try(ctx context.Context, method, path string, body any) (*Response, error) {
 	var reader io.Reader
+	contentType := "application/json"
 	switch b := body.(type) {
 	case nil:
 	case string:
 		reader = strings.NewReader(b)
 	case []byte:
 		reader = bytes.NewReader(b)
+	case url.Values:
+		reader, contentType = strings.NewReader(b.Encode()), "application/x-www-form-urlencoded"
 	default:
 		raw, err := json.Marshal(body)
 		if err != nil {
@@ -253,12 +263,15 @@ func (c *Client) Try(ctx context.Context, method, path string, body any) (*Respo
 		return nil, err
 	}
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", contentType)
+	}
+	for name, values := range c.Header {
+		req.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := noRedirects.Do(req)
 	if err != nil {
 		return nil, err
 	}

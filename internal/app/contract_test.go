@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"fmt"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -157,6 +158,9 @@ func TestEC3_EveryLimitedRouteSaysWhenToComeBack(t *testing.T) {
 
 // params lists the fields of a request type that come from one place.
 func params(r httpapi.Route, in string) (fields []reflect.StructField) {
+	if r.Request == nil {
+		return nil
+	}
 	for i := range r.Request.NumField() {
 		if f := r.Request.Field(i); f.Tag.Get(in) != "" && f.Tag.Get(in) != "-" {
 			fields = append(fields, f)
@@ -203,6 +207,9 @@ func TestMalformedRequests(t *testing.T) {
 					root.Do(t, r.Method, path, nil).Fails(t, srv, errcode.MissingParam)
 				}
 			}
+			if r.TakesForm() {
+				malformedForms(t, root, r, path+query(r, ""))
+			}
 			if !takesBody(r) {
 				return
 			}
@@ -216,6 +223,19 @@ func TestMalformedRequests(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// malformedForms sends forms that cannot be read.
+func malformedForms(t *testing.T, as *apitest.Client, r httpapi.Route, path string) {
+	as.Do(t, r.Method, path, `{}`).Fails(t, as.Server, errcode.InvalidParam)
+	as.Do(t, r.Method, path, url.Values{"a": {strings.Repeat("a", int(r.MaxBody))}}).Fails(t, as.Server, errcode.TooLarge)
+	for _, f := range params(r, "form") {
+		as.Do(t, r.Method, path, url.Values{name(f, "form"): {"1", "2"}}).Fails(t, as.Server, errcode.InvalidParam)
+		as.Do(t, r.Method, path, url.Values{name(f, "form"): {"\xff"}}) // whichever is found first
+		if strings.HasSuffix(f.Tag.Get("form"), ",required") {
+			as.Do(t, r.Method, path, url.Values{}).Fails(t, as.Server, errcode.MissingParam)
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ func Catalogue() []*Code { return slices.Clone(all) }
 func Lookup(name string) []*Code {
 	var found []*Code
 	for _, c := range all {
-		if c.Key == name || c.Name == name {
+		if c.Key == name || c.Name == name || c.OAuth == name {
 			found = append(found, c)
 			continue
 		}
@@ -33,7 +33,7 @@ func row(c Code) *Code {
 
 // General rows: tokens, syntax, limits. Client-server API, "Common error codes".
 var (
-	Unknown = row(Code{Key: "Unknown", Name: "M_UNKNOWN", Status: 500,
+	Unknown = row(Code{Key: "Unknown", Name: "M_UNKNOWN", OAuth: "server_error", Status: 500,
 		Meaning: "Something failed inside the server. The text carries the request id and nothing else.",
 		Client:  "Try again later; show the request id.",
 		Admin:   "Search the log for the request id: the whole error is logged once, at level error.",
@@ -116,12 +116,12 @@ var (
 		Meaning: "The request, or the event built from it, is larger than allowed.",
 		Client:  "Send less.",
 		Source:  "Client-server API, Size limits"})
-	LimitExceeded = row(Code{Key: "LimitExceeded", Name: "M_LIMIT_EXCEEDED", Status: 429, Members: []string{"retry_after_ms"},
+	LimitExceeded = row(Code{Key: "LimitExceeded", Name: "M_LIMIT_EXCEEDED", OAuth: "slow_down", Status: 429, Members: []string{"retry_after_ms"},
 		Meaning: "Too many requests of this kind. The Retry-After header says how many seconds to wait.",
 		Client:  "Wait for Retry-After, then try again.",
 		Admin:   "The budgets are `rate_limits` in the configuration.",
 		Source:  "Client-server API, Rate limiting"})
-	Overloaded = row(Code{Key: "Overloaded", Name: "M_UNKNOWN", Status: 503,
+	Overloaded = row(Code{Key: "Overloaded", Name: "M_UNKNOWN", OAuth: "temporarily_unavailable", Status: 503,
 		Meaning: "The server has more work than it can do, or is shutting down. Nothing was done.",
 		Client:  "Wait for Retry-After, then try again.",
 		Source:  "RFC 9110, 503 Service Unavailable"})

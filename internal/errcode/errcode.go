@@ -1,6 +1,7 @@
 package errcode
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -17,6 +18,9 @@ type Code struct {
 	// Name is the stable errcode as the specification spells it; empty for
 	// answers that carry none (the first answer of user-interactive authentication).
 	Name string
+	// OAuth is the error as the OAuth 2.0 endpoints spell it; empty for a row that
+	// says there only that the request is not valid.
+	OAuth string
 	// Status is the HTTP status.
 	Status int
 	// Meaning says when the server sends it.
@@ -30,6 +34,10 @@ type Code struct {
 	// Source names the section of the specification, or the proposal.
 	Source string
 }
+
+// Spelling is the code as clients see it: the errcode, the error of OAuth 2.0
+// where there is none, or the row's key where there is neither.
+func (c *Code) Spelling() string { return cmp.Or(c.Name, c.OAuth, c.Key) }
 
 // Error makes a *Code usable with errors.Is.
 func (c *Code) Error() string { return c.Key }

@@ -23,6 +23,9 @@ func TestEveryRowIsWhole(t *testing.T) {
 		if c.Meaning == "" || c.Client == "" || c.Source == "" || c.Status < 400 || c.Status > 599 {
 			t.Errorf("%s lacks its meaning, advice, source or status", c.Key)
 		}
+		if c.Name == "" && c.OAuth == "" && c != errcode.InteractiveAuth {
+			t.Errorf("%s has no name on the wire", c.Key)
+		}
 		if c.Name != "" && !strings.HasPrefix(c.Name, "M_") {
 			t.Errorf("%s has the errcode %s", c.Key, c.Name)
 		}
@@ -100,10 +103,10 @@ func TestLookup(t *testing.T) {
 }
 
 // TestEC4_UnauthorizedIsAboutTheToken holds that status 401 means the token, or
-// user-interactive authentication, and nothing else.
+// user-interactive authentication, or an OAuth 2.0 client, and nothing else.
 func TestEC4_UnauthorizedIsAboutTheToken(t *testing.T) {
 	for _, c := range errcode.Catalogue() {
-		about := slices.Contains([]string{"MissingToken", "UnknownToken", "ExpiredToken", "UserLocked", "InteractiveAuth", "Unauthorized"}, c.Key)
+		about := slices.Contains([]string{"MissingToken", "UnknownToken", "ExpiredToken", "UserLocked", "InteractiveAuth", "Unauthorized", "InvalidClient"}, c.Key)
 		if (c.Status == 401) != about {
 			t.Errorf("%s has the status %d", c.Key, c.Status)
 		}

@@ -91,6 +91,9 @@ func (f Forms) mode(c *Code) Mode {
 // written: errcode, error, then the extra members. A row without an errcode has
 // only its extra members.
 func (f Forms) Members(e *Error) []Member {
+	if e.Code.Name == "" && e.Code.OAuth != "" {
+		return OAuthMembers(e, "")
+	}
 	forms := WireForms(e.Code)
 	form, mode := forms[0], f.mode(e.Code)
 	for _, w := range forms {
@@ -110,4 +113,15 @@ func (f Forms) Members(e *Error) []Member {
 		body = append(body, m)
 	}
 	return body
+}
+
+// OAuthMembers gives the body of an error as the OAuth 2.0 endpoints send it. A
+// row that has no name there is one of binding: the request is malformed, which
+// the endpoint calls by the name given.
+func OAuthMembers(e *Error, malformed string) []Member {
+	name := e.Code.OAuth
+	if name == "" {
+		name = malformed
+	}
+	return []Member{{"error", name}, {"error_description", e.Text}}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -22,7 +23,8 @@ import (
 // plan is how a request type is filled: worked out once for each route.
 type plan struct {
 	fields   []param
-	hasBody  bool // some field comes from the body
+	hasForm  bool // some field comes from a form
+	hasBody  bool // some field comes from a JSON body
 	whole    int  // the index of the body:"*" field, or -1
 	checks   bool // some member of the body checks itself
 	required []param
@@ -30,7 +32,7 @@ type plan struct {
 
 type param struct {
 	name     string
-	in       string // "path" or "query"
+	in       string // "path", "query" or "form"
 	index    int
 	required bool
 	text     bool // has UnmarshalText
@@ -46,12 +48,13 @@ func planFor(t reflect.Type, method string) *plan {
 			continue
 		}
 		where := ""
-		for _, in := range []string{"path", "query"} {
+		for _, in := range []string{"path", "query", "form"} {
 			if tag, ok := f.Tag.Lookup(in); ok {
 				name, options, _ := strings.Cut(tag, ",")
 				p.fields = append(p.fields, param{name: name, in: in, index: i, required: options == "required",
 					text: reflect.PointerTo(f.Type).Implements(textUnmarshaler)})
 				where = in
+				p.hasForm = p.hasForm || in == "form"
 			}
 		}
 		switch tag := f.Tag.Get("json"); {
@@ -66,7 +69,7 @@ func planFor(t reflect.Type, method string) *plan {
 			p.hasBody, where = true, "body"
 		}
 		if where == "" {
-			panic("httpapi: " + t.String() + "." + f.Name + " has no path, query, json or body tag") // an init-time table
+			panic("httpapi: " + t.String() + "." + f.Name + " has no path, query, form, json or body tag") // an init-time table
 		}
 	}
 	if method == http.MethodGet {
@@ -94,6 +97,9 @@ func (p *plan) codes() []*errcode.Code {
 	for _, f := range p.fields {
 		required = required || f.required
 	}
+	if p.hasForm {
+		out = append(out, errcode.TooLarge)
+	}
 	if p.hasBody {
 		out = append(out, errcode.NotJSON, errcode.BadJSON, errcode.TooLarge)
 		if p.checks && len(p.fields) == 0 {
@@ -114,32 +120,8 @@ func (p *plan) bind(r *http.Request, limit int64, v reflect.Value) error {
 			return err
 		}
 	}
-	var query url.Values
-	for _, f := range p.fields {
-		field := v.Field(f.index)
-		field.SetZero()
-		if f.in == "path" {
-			if err := setField(f, field, []string{r.PathValue(f.name)}); err != nil {
-				return err
-			}
-			continue
-		}
-		if query == nil {
-			var err error
-			if query, err = parseQuery(r.URL.RawQuery); err != nil {
-				return err
-			}
-		}
-		values := query[f.name]
-		if len(values) == 0 {
-			if f.required {
-				return errcode.MissingParam.New("The query parameter %q is missing.", f.name).With("param", f.name)
-			}
-			continue
-		}
-		if err := setField(f, field, values); err != nil {
-			return err
-		}
+	if err := p.bindFields(r, limit, v); err != nil {
+		return err
 	}
 	for _, f := range p.required {
 		if v.Field(f.index).IsZero() {
@@ -147,6 +129,69 @@ func (p *plan) bind(r *http.Request, limit int64, v reflect.Value) error {
 		}
 	}
 	return nil
+}
+
+func (p *plan) bindFields(r *http.Request, limit int64, v reflect.Value) (err error) {
+	var query, form url.Values
+	if p.hasForm {
+		if form, err = parseForm(r, limit); err != nil {
+			return err
+		}
+	}
+	for _, f := range p.fields {
+		field := v.Field(f.index)
+		field.SetZero()
+		var values []string
+		switch f.in {
+		case "path":
+			values = []string{r.PathValue(f.name)}
+		case "form":
+			values = form[f.name]
+		default:
+			if query == nil {
+				if query, err = parseQuery(r.URL.RawQuery); err != nil {
+					return err
+				}
+			}
+			values = query[f.name]
+		}
+		if len(values) == 0 {
+			if f.required {
+				return errcode.MissingParam.New("The %s parameter %q is missing.", f.in, f.name).With("param", f.name)
+			}
+			continue
+		}
+		if err := setField(f, field, values); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseForm reads a form. No parameter may be there twice: of two readers, each
+// could take another one (RFC 6749 section 3.2).
+func parseForm(r *http.Request, limit int64) (url.Values, error) {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/x-www-form-urlencoded" || len(r.Header.Values("Content-Type")) > 1 {
+		return nil, errcode.InvalidParam.New("The Content-Type must be application/x-www-form-urlencoded.").With("param", "Content-Type")
+	}
+	body, err := readBody(r, limit)
+	if err != nil {
+		return nil, err
+	}
+	if strings.Count(string(body), "&") >= maxQueryParams {
+		return nil, errcode.InvalidParam.New("The form has more than %d parameters.", maxQueryParams)
+	}
+	values, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, errcode.InvalidParam.Wrap(err, "The form is malformed.")
+	}
+	for name, all := range values {
+		if len(all) > 1 {
+			return nil, invalid(name, "it may be given only once")
+		}
+	}
+	return values, nil
 }
 
 const maxQueryParams = 1000

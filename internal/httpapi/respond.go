@@ -36,9 +36,16 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, route *Route
 	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(errcode.RetrySeconds(e.RetryAfter), 10))
-		w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
 	}
-	s.write(w, e.Code.Status, errorBody(s.Forms.Members(e)))
+	switch form := errorForm(route); form {
+	case OAuthErrors:
+		noStore(w.Header())
+		s.write(w, e.Code.Status, errorBody(errcode.OAuthMembers(e, route.malformed)))
+	case PageErrors:
+		s.writeReply(w, Reply{Status: e.Code.Status, Header: htmlHeader(), Body: s.ErrorPage(call, e)})
+	default:
+		s.write(w, e.Code.Status, errorBody(s.Forms.Members(e)))
+	}
 	s.observe(route, call, e.Code.Status, e.Code)
 }
 

@@ -55,10 +55,25 @@ type Route struct {
 	// accounts.
 	ForGuests, ForSuspended, ForLocked bool
 
+	// Errors is how errors are answered.
+	Errors ErrorForm
+
+	// Request and Response are nil where the handler reads or writes for itself.
 	Request, Response reflect.Type
 	plan              *plan
+	malformed         string // what an OAuth endpoint calls a request that cannot be read
 	handle            func(ctx context.Context, call *Call, r *http.Request) (any, error)
 }
+
+// ErrorForm is how a route answers errors.
+type ErrorForm string
+
+// The forms of errors.
+const (
+	MatrixErrors ErrorForm = ""      // errcode and error
+	OAuthErrors  ErrorForm = "oauth" // error and error_description (RFC 6749 section 5.2)
+	PageErrors   ErrorForm = "page"  // a page for the person
+)
 
 // DefaultMaxBody is the limit of a body unless the route says otherwise: one
 // event of the largest size, with room for white space and escapes.
@@ -71,22 +86,25 @@ const DefaultMaxBody = 128 << 10
 // (query:"dir,required", or a tag required:"true" beside json) refuses a request
 // without it. A field whose type has UnmarshalText checks itself.
 func JSON[Req, Resp any](pattern, op string, auth Auth, class Class, h func(context.Context, *Call, Req) (Resp, error)) Route {
+	route := newRoute(pattern, op, auth, class)
+	p := planFor(reflect.TypeFor[Req](), route.Method)
+	route.Request, route.Response, route.plan = reflect.TypeFor[Req](), reflect.TypeFor[Resp](), p
+	route.handle = func(ctx context.Context, call *Call, r *http.Request) (any, error) {
+		var req Req
+		if err := p.bind(r, call.maxBody, reflect.ValueOf(&req).Elem()); err != nil {
+			return nil, err
+		}
+		return h(ctx, call, req)
+	}
+	return route
+}
+
+func newRoute(pattern, op string, auth Auth, class Class) Route {
 	method, path, ok := strings.Cut(pattern, " ")
 	if !ok || !strings.HasPrefix(path, "/") {
 		panic("httpapi: pattern " + pattern) // an init-time table
 	}
-	p := planFor(reflect.TypeFor[Req](), method)
-	return Route{
-		Method: method, Path: path, Op: op, Auth: auth, Class: class, MaxBody: DefaultMaxBody,
-		Request: reflect.TypeFor[Req](), Response: reflect.TypeFor[Resp](), plan: p,
-		handle: func(ctx context.Context, call *Call, r *http.Request) (any, error) {
-			var req Req
-			if err := p.bind(r, call.maxBody, reflect.ValueOf(&req).Elem()); err != nil {
-				return nil, err
-			}
-			return h(ctx, call, req)
-		},
-	}
+	return Route{Method: method, Path: path, Op: op, Auth: auth, Class: class, MaxBody: DefaultMaxBody, plan: &plan{whole: -1}}
 }
 
 // Fails declares codes that the route can answer.

@@ -48,6 +48,17 @@ type Call struct {
 
 	maxBody int64
 	status  int
+	cookies []*http.Cookie
+}
+
+// Cookie gives the value of a cookie of the request, "" if there is none.
+func (c *Call) Cookie(name string) string {
+	for _, cookie := range c.cookies {
+		if cookie.Name == name {
+			return cookie.Value
+		}
+	}
+	return ""
 }
 
 // SetStatus makes the answer of success another than 200.
@@ -64,6 +75,8 @@ type Server struct {
 	Forms errcode.Forms
 	// Limits has the budget of each class; nil switches rate limits off.
 	Limits *Limiter
+	// ErrorPage writes the page that tells a person of an error.
+	ErrorPage func(call *Call, e *errcode.Error) []byte
 	// TrustedProxies may say in X-Forwarded-For whom they speak for.
 	TrustedProxies []netip.Prefix
 	// Observe, if set, is told of each answer: metrics, and the tests' records.
@@ -132,7 +145,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func cors(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
-	h.Set("Access-Control-Allow-Headers", "X-Requested-With, Content-Type, Authorization")
+	// The last two, and ETag, are for the rendezvous of MSC4108.
+	h.Set("Access-Control-Allow-Headers", "X-Requested-With, Content-Type, Authorization, If-Match, If-None-Match")
+	h.Set("Access-Control-Expose-Headers", "ETag, Retry-After")
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
@@ -186,10 +201,17 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, route *Route) {
 		s.writeError(w, r, route, call, err)
 		return
 	}
+	if reply, ok := answer.(Reply); ok {
+		s.reply(w, route, call, reply)
+		return
+	}
 	body, err := marshal(answer)
 	if err != nil {
 		s.writeError(w, r, route, call, fmt.Errorf("answer of %s: %w", route.Op, err))
 		return
+	}
+	if route.Errors == OAuthErrors {
+		noStore(w.Header())
 	}
 	s.write(w, call.status, body)
 	s.observe(route, call, call.status, nil)

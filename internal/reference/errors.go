@@ -125,10 +125,10 @@ func WriteErrors(w io.Writer, routes []httpapi.Route) error {
 }
 
 func title(c *errcode.Code) string {
-	if c.Name == "" {
+	if c.Spelling() == c.Key {
 		return c.Key
 	}
-	return "`" + c.Name + "`"
+	return "`" + c.Spelling() + "`"
 }
 
 // where says which operations answer the code, and spares the reader the list

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 )
 
@@ -52,13 +53,20 @@ func operation(r httpapi.Route) object {
 		op["parameters"] = parameters
 	}
 	if body != nil && r.Method != "GET" {
-		op["requestBody"] = object{"content": object{"application/json": object{"schema": body}}}
+		media := "application/json"
+		if r.Errors == httpapi.OAuthErrors && r.TakesForm() {
+			media = "application/x-www-form-urlencoded"
+		}
+		op["requestBody"] = object{"content": object{media: object{"schema": body}}}
 	}
 	return op
 }
 
 // request splits the request type into parameters and body.
 func request(r httpapi.Route) (parameters []object, body object) {
+	if r.Request == nil { // the handler reads it
+		return places(r.Path), nil
+	}
 	properties, required := object{}, []string{}
 	for i := range r.Request.NumField() {
 		f := r.Request.Field(i)
@@ -69,6 +77,12 @@ func request(r httpapi.Route) (parameters []object, body object) {
 		case f.Tag.Get("query") != "":
 			query, option, _ := strings.Cut(f.Tag.Get("query"), ",")
 			parameters = append(parameters, object{"name": query, "in": "query", "required": option == "required", "schema": schema(f.Type, nil)})
+		case f.Tag.Get("form") != "":
+			field, option, _ := strings.Cut(f.Tag.Get("form"), ",")
+			properties[field] = schema(f.Type, nil)
+			if option == "required" {
+				required = append(required, field)
+			}
 		case f.Tag.Get("body") == "*":
 			body = object{"type": "object"}
 		case name != "" && name != "-":
@@ -87,13 +101,32 @@ func request(r httpapi.Route) (parameters []object, body object) {
 	return parameters, body
 }
 
+// places gives the parameters in a path.
+func places(path string) (parameters []object) {
+	for segment := range strings.SplitSeq(path, "/") {
+		if name, ok := strings.CutPrefix(segment, "{"); ok {
+			name = strings.TrimSuffix(name, "}")
+			parameters = append(parameters, object{"name": name, "in": "path", "required": true, "schema": object{"type": "string"}})
+		}
+	}
+	return parameters
+}
+
 // responses gives the answer of success, and the errcodes by status.
 func responses(r httpapi.Route) object {
-	out := object{"200": object{"description": "Success.", "content": object{"application/json": object{"schema": schema(r.Response, nil)}}}}
+	success := object{"description": "Success."}
+	if r.Response != nil {
+		success["content"] = object{"application/json": object{"schema": schema(r.Response, nil)}}
+	}
+	out := object{"200": success}
+	member := "errcode"
+	if r.Errors == httpapi.OAuthErrors {
+		member = "error"
+	}
 	byStatus := map[int][]string{}
 	for _, c := range Codes(r) {
-		for _, form := range Forms(c) {
-			if name := errcodeOf(form.Body); name != "" && !slices.Contains(byStatus[c.Status], name) {
+		for _, name := range names(r, c) {
+			if !slices.Contains(byStatus[c.Status], name) {
 				byStatus[c.Status] = append(byStatus[c.Status], name)
 			}
 		}
@@ -101,10 +134,23 @@ func responses(r httpapi.Route) object {
 	for status, names := range byStatus {
 		slices.Sort(names)
 		out[strconv.Itoa(status)] = object{"description": "Failure.", "content": object{"application/json": object{"schema": object{
-			"type": "object", "properties": object{"errcode": object{"enum": names}, "error": object{"type": "string"}},
+			"type": "object", "properties": object{member: object{"enum": names}},
 		}}}}
 	}
 	return out
+}
+
+// names are the spellings of a code in the answers of a route.
+func names(r httpapi.Route, c *errcode.Code) (names []string) {
+	if r.Errors == httpapi.OAuthErrors {
+		return []string{r.OAuthName(c)}
+	}
+	for _, form := range Forms(c) {
+		if name := errcodeOf(form.Body); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func errcodeOf(body string) string {
