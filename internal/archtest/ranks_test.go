@@ -27,6 +27,9 @@ var ranks = map[string]int{
 
 	"internal/app": 80,
 
+	// The client library: public, and on its own; see TestClientLibraryStandsAlone.
+	"signin/crosssigning": 81, "signin/secretstorage": 82,
+
 	"internal/demo": 90, "internal/doctor": 90, "internal/reference": 90,
 
 	"cmd/narthex": 100,
@@ -53,6 +56,26 @@ func TestImportsGoDown(t *testing.T) {
 				t.Errorf("%s imports %s, which is for tests", p.short(), short)
 			case ranks[short] >= own:
 				t.Errorf("%s (rank %d) imports %s (rank %d); a package imports only lower ranks", p.short(), own, short, ranks[short])
+			}
+		}
+	}
+}
+
+// TestClientLibraryStandsAlone holds that programs of others can use the client
+// library: it needs nothing but the standard library and golang.org/x/crypto, and
+// the server does not need it.
+func TestClientLibraryStandsAlone(t *testing.T) {
+	for _, p := range open(t).pkgs {
+		library := strings.HasPrefix(p.short()+"/", "signin/")
+		for _, path := range p.Imports {
+			short, own := strings.CutPrefix(path, module+"/")
+			ofLibrary := own && strings.HasPrefix(short+"/", "signin/")
+			host, _, _ := strings.Cut(path, "/")
+			switch {
+			case library && !ofLibrary && strings.Contains(host, ".") && !strings.HasPrefix(path, "golang.org/x/crypto/"):
+				t.Errorf("%s imports %s; the client library stands on the standard library and golang.org/x/crypto", p.short(), path)
+			case !library && ofLibrary && ranks[p.short()] < 90 && !slices.Contains(forTests, p.short()):
+				t.Errorf("%s imports %s; the server does not need the client library", p.short(), path)
 			}
 		}
 	}
