@@ -1,6 +1,10 @@
 package accountdata
 
 import (
+	"context"
+
+	"github.com/go-json-experiment/json"
+
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
@@ -22,7 +26,23 @@ type Service struct {
 func New(d Deps) *Service { return &Service{db: d.DB} }
 
 // Jobs are the workers of the package.
-func (s *Service) Jobs() []jobs.Worker { return nil }
+func (s *Service) Jobs() []jobs.Worker {
+	return []jobs.Worker{
+		{Kind: "accountdata.erase", Work: s.erase},
+	}
+}
+
+// erase is the job that does away with what an erased account has stored here
+// (client-server API, Account deactivation).
+func (s *Service) erase(ctx context.Context, job jobs.Job) error {
+	var payload struct {
+		UserID id.UserID `json:"user_id"`
+	}
+	if err := json.Unmarshal(job.Payload, &payload); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *db.Tx) error { return deleteAll(tx, payload.UserID) })
+}
 
 // own refuses a path that names somebody else than the requester.
 func own(call *httpapi.Call, userID id.UserID) error {

@@ -2,7 +2,8 @@
 // data, tags of rooms, and filters.
 //
 // It owns the endpoints under /user/{userId}/account_data, …/rooms/{roomId}/account_data,
-// …/rooms/{roomId}/tags and …/filter, and the tables `account_data` and `filters`.
+// …/rooms/{roomId}/tags and …/filter, and the tables `account_data` and `filters`,
+// and the job "accountdata.erase", which empties them of an erased account's.
 // Tags are the content of the room's account data of type m.tag, so that /sync has
 // nothing more to know about them.
 //

@@ -68,6 +68,16 @@ func (s *Service) Put(tx *db.Tx, userID id.UserID, roomID id.RoomID, dataType st
 	return err
 }
 
+// deleteAll deletes all account data and filters of a user, for whom nobody waits
+// any more.
+func deleteAll(tx *db.Tx, userID id.UserID) error {
+	if _, err := tx.Exec(`DELETE FROM account_data WHERE user_id = $1`, userID); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`DELETE FROM filters WHERE user_id = $1`, userID)
+	return err
+}
+
 // IgnoredUsers gives the users whom the user ignores (m.ignored_user_list); nil
 // if there are none. A list that is not of the specified shape ignores nobody, and
 // nobody can ignore themselves.

@@ -5,7 +5,8 @@
 // `registration_tokens`, `interactive_sessions`, `password_guesses` and
 // `audit_log`, the stream of changed device lists, and the job "accounts.sweep".
 // A deactivated account leaves its rooms by the job "rooms.leave_all", which
-// package rooms works.
+// package rooms works, and an erased one loses its account data by the job
+// "accountdata.erase", which package accountdata works.
 //
 // It promises that an account is either whole or not there; that what an account
 // may do (approved, locked, suspended, deactivated) is read from its row and

@@ -94,8 +94,9 @@ func verb(on bool, yes, no string) string {
 
 // Deactivate ends an account for good: it loses its password, its devices and its
 // rights, and leaves its rooms by a job. Its name stays taken. With erase its
-// profile goes too, and its messages are no longer shown to those who come later.
-// An account that is deactivated already can still be erased.
+// profile and account data go too, and its messages are no longer shown to those
+// who come later. An account that is deactivated already can still be erased.
+// Client-server API, "Account deactivation".
 func (s *Service) Deactivate(tx *db.Tx, userID id.UserID, by string, erase bool) error {
 	a, err := s.hold(tx, userID)
 	if err != nil || (a.Deactivated && (a.Erased || !erase)) {
@@ -105,12 +106,12 @@ func (s *Service) Deactivate(tx *db.Tx, userID id.UserID, by string, erase bool)
 }
 
 func (s *Service) deactivate(tx *db.Tx, userID id.UserID, erase bool, c change) error {
-	if _, err := tx.Exec(`UPDATE users SET deactivated_ts = COALESCE(deactivated_ts, $2), password_hash = '', admin = FALSE, erased = erased OR $3
-		WHERE user_id = $1`, userID, tx.Now.UnixMilli(), erase); err != nil {
+	if _, err := tx.Exec(`UPDATE users SET deactivated_ts = COALESCE(deactivated_ts, $2), password_hash = '', admin = FALSE
+		WHERE user_id = $1`, userID, tx.Now.UnixMilli()); err != nil {
 		return err
 	}
 	if erase {
-		if err := deleteProfile(tx, userID); err != nil {
+		if err := s.erase(tx, userID); err != nil {
 			return err
 		}
 	}

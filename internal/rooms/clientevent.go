@@ -26,28 +26,44 @@ type Viewer struct {
 
 // ClientEvents writes events as clients read them (client-server API, Room event
 // format), with prev_content, age, redacted_because, transaction_id and bundled
-// aggregations in unsigned.
+// aggregations in unsigned. Events of accounts that were erased before the viewer
+// came are redacted copies.
 func (s *Service) ClientEvents(tx *db.Tx, viewer Viewer, events []Stored) ([]jsontext.Value, error) {
-	replaced, because, err := s.unsignedParts(tx, events)
+	parts, err := unsignedParts(tx, events)
 	if err != nil {
 		return nil, err
+	}
+	erased, err := s.erasures(tx, viewer.UserID, events, parts)
+	if err != nil {
+		return nil, err
+	}
+	byPos, byID := make(map[int64]Stored, len(parts)), make(map[id.EventID]Stored, len(parts))
+	for _, st := range parts {
+		if st, err = erased.seen(st); err != nil {
+			return nil, err
+		}
+		byPos[st.Pos], byID[st.ID] = st, st
 	}
 	now := tx.Now.UnixMilli()
 	out := make([]jsontext.Value, len(events))
 	for i, st := range events {
-		u := unsigned{Age: now - st.OriginServerTS}
+		u := unsigned{Age: now - st.OriginServerTS, Relations: viewer.Relations[st.ID]}
 		if st.ReplacesPos != nil {
-			if old, ok := replaced[*st.ReplacesPos]; ok {
+			if old, ok := byPos[*st.ReplacesPos]; ok {
 				u.PrevContent, u.PrevSender, u.ReplacesState = old.Content, old.Sender, old.ID
 			}
 		}
 		if st.RedactedBy != nil {
-			u.RedactedBecause = because[*st.RedactedBy]
+			if u.RedactedBecause, err = because(byID, *st.RedactedBy); err != nil {
+				return nil, err
+			}
 		}
 		if st.TxnID != nil && st.Sender == viewer.UserID && st.TxnDevice != nil && *st.TxnDevice == viewer.DeviceID {
 			u.TransactionID = *st.TxnID
 		}
-		u.Relations = viewer.Relations[st.ID]
+		if st, err = erased.seen(st); err != nil {
+			return nil, err
+		}
 		if out[i], err = clientEvent(st.Event, viewer.WithoutRoomID, &u); err != nil {
 			return nil, err
 		}
@@ -67,7 +83,7 @@ type unsigned struct {
 
 // unsignedParts reads, in two statements at most, the events that were replaced
 // and the redactions of those that were redacted.
-func (s *Service) unsignedParts(tx *db.Tx, events []Stored) (map[int64]Stored, map[id.EventID]json.RawMessage, error) {
+func unsignedParts(tx *db.Tx, events []Stored) ([]Stored, error) {
 	var positions []int64
 	var redactions []id.EventID
 	for _, st := range events {
@@ -78,31 +94,27 @@ func (s *Service) unsignedParts(tx *db.Tx, events []Stored) (map[int64]Stored, m
 			redactions = append(redactions, *st.RedactedBy)
 		}
 	}
-	old, err := eventsByPos(tx, positions)
+	parts, err := eventsByPos(tx, positions)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	replaced := make(map[int64]Stored, len(old))
-	for _, st := range old {
-		replaced[st.Pos] = st
-	}
-	because := make(map[id.EventID]json.RawMessage, len(redactions))
 	err = db.Chunks(redactions, func(chunk []id.EventID) error {
 		in := db.In(chunk)
 		found, err := db.All(tx, ScanEvent, `SELECT `+Columns+` FROM events e JOIN rooms r ON r.room_id = e.room_id WHERE e.event_id IN (`+in.Marks(1)+`)`, in.Args()...)
-		if err != nil {
-			return err
-		}
-		for _, st := range found {
-			raw, err := clientEvent(st.Event, false, nil)
-			if err != nil {
-				return err
-			}
-			because[st.ID] = json.RawMessage(raw)
-		}
-		return nil
+		parts = append(parts, found...)
+		return err
 	})
-	return replaced, because, err
+	return parts, err
+}
+
+// because writes the redaction of an event; nil if it is not there.
+func because(parts map[id.EventID]Stored, redaction id.EventID) (json.RawMessage, error) {
+	st, ok := parts[redaction]
+	if !ok {
+		return nil, nil
+	}
+	raw, err := clientEvent(st.Event, false, nil)
+	return json.RawMessage(raw), err
 }
 
 // clientEvent writes the client form of one event.

@@ -210,15 +210,21 @@ func (s *Service) getRoomStateWithKey(ctx context.Context, call *httpapi.Call, r
 		if err != nil {
 			return err
 		}
-		out = jsontext.Value(st.Content)
 		if req.Format == "event" {
 			events, err := s.ClientEvents(tx, Viewer{UserID: call.UserID, DeviceID: call.DeviceID}, []Stored{st})
 			if err != nil {
 				return err
 			}
 			out = events[0]
+			return nil
 		}
-		return nil
+		erased, err := s.erasures(tx, call.UserID, []Stored{st})
+		if err != nil {
+			return err
+		}
+		st, err = erased.seen(st)
+		out = jsontext.Value(st.Content)
+		return err
 	})
 	return out, err
 }

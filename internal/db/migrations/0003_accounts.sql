@@ -10,12 +10,13 @@ CREATE TABLE users (
     locked                BOOLEAN NOT NULL,
     suspended             BOOLEAN NOT NULL,
     deactivated_ts        BIGINT,
-    erased                BOOLEAN NOT NULL,
+    erased_pos            BIGINT,           -- those who join a room after this position see none of the account's words, null: all do
     registered_ip         TEXT    NOT NULL,
     registered_user_agent TEXT    NOT NULL,
     registration_token    TEXT    NOT NULL  -- empty: registered without one
 );
 CREATE INDEX users_created ON users (created_ts, user_id) WHERE approved IS NOT NULL;
+CREATE INDEX users_erased ON users (user_id, erased_pos) WHERE erased_pos IS NOT NULL;
 CREATE TABLE devices (
     user_id              TEXT   NOT NULL REFERENCES users ON DELETE CASCADE,
     device_id            TEXT   NOT NULL,
