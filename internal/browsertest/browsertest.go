@@ -1,0 +1,218 @@
+// Package browsertest drives Chromium in tests as a person would: it opens pages,
+// types, presses what it finds by its label, and reads what is shown.
+//
+// Scripts are switched off, so that what works here works without them. Where
+// Chromium is not installed a test is skipped, but for CI, where it fails.
+package browsertest
+
+import (
+	"bytes"
+	"context"
+	"image/png"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// Browser is one tab of a browser with a profile of its own.
+type Browser struct {
+	ctx  context.Context
+	site string
+}
+
+// patience is how long one step may take before the test fails.
+const patience = time.Minute
+
+// New starts a browser for a site, such as http://127.0.0.1:1234.
+func New(t testing.TB, site string) *Browser {
+	t.Helper()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("install Chromium (Debian: apt-get install chromium)")
+		}
+		t.Skip("install Chromium (Debian: apt-get install chromium)")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	b := &Browser{ctx: ctx, site: site}
+	if err := chromedp.Do(ctx, call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})); err != nil {
+		t.Fatal(err)
+	}
+	b.Screen(t, Desktop, false)
+	return b
+}
+
+func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, target, command, params)
+		return chromedp.Void{}, err
+	}
+}
+
+// Size is that of a window, in pixels.
+type Size struct{ Width, Height int64 }
+
+// The sizes that pages are looked at in.
+var (
+	Phone   = Size{390, 844}
+	Desktop = Size{1280, 900}
+)
+
+// Screen sets the size of the window, and whether the person likes it dark.
+func (b *Browser) Screen(t testing.TB, size Size, dark bool) {
+	t.Helper()
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	b.do(t, "setting the screen", chromedp.EmulateViewport(size.Width, size.Height),
+		call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}))
+}
+
+func (b *Browser) do(t testing.TB, what string, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		t.Fatalf("%s: %v\nthe page:\n%s", what, err, b.text())
+	}
+}
+
+// leave waits for the page that a step leads to, and gives its status.
+func (b *Browser) leave(t testing.TB, what string, step chromedp.Action[chromedp.Void]) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	resp, err := chromedp.RunResponse(ctx, step)
+	if err != nil {
+		t.Fatalf("%s: %v\nthe page:\n%s", what, err, b.text())
+	}
+	if resp == nil { // out of the cache of the last pages
+		return 0
+	}
+	return int(resp.Status)
+}
+
+// Open goes to a path of the site, or to a whole address, and gives the status.
+func (b *Browser) Open(t testing.TB, address string) int {
+	t.Helper()
+	if strings.HasPrefix(address, "/") {
+		address = b.site + address
+	}
+	return b.leave(t, address, chromedp.Navigate(address))
+}
+
+// Fill types into the field with this id, after what is there is removed.
+func (b *Browser) Fill(t testing.TB, id, text string) {
+	t.Helper()
+	field := chromedp.CSS("#" + id)
+	b.do(t, "filling "+id, chromedp.Clear(field), chromedp.SendKeys(field, text))
+}
+
+// Tick presses the box in the label with this text.
+func (b *Browser) Tick(t testing.TB, label string) {
+	t.Helper()
+	b.do(t, "ticking "+label, chromedp.Click(chromedp.Search(`//label[contains(., "`+label+`")]//input`)))
+}
+
+// Press presses the button or link with this text, waits for the page that it
+// leads to, and gives its status.
+func (b *Browser) Press(t testing.TB, text string) int {
+	t.Helper()
+	return b.leave(t, "pressing "+text, chromedp.Click(chromedp.Search(
+		`(//button[normalize-space()="`+text+`"] | //a[normalize-space()="`+text+`"] | //a[b[normalize-space()="`+text+`"]])`)))
+}
+
+// Poke presses a button that leads nowhere, because the browser itself refuses.
+func (b *Browser) Poke(t testing.TB, text string) {
+	t.Helper()
+	b.do(t, "poking "+text, chromedp.Click(chromedp.Search(`//button[normalize-space()="`+text+`"]`)))
+}
+
+// Back goes back to the page before.
+func (b *Browser) Back(t testing.TB) {
+	t.Helper()
+	b.do(t, "going back", chromedp.NavigateBack())
+}
+
+// At is the address of the page.
+func (b *Browser) At(t testing.TB) string {
+	t.Helper()
+	address, err := chromedp.Run(b.ctx, chromedp.Location())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(address, b.site)
+}
+
+// Heading is the text of the page's h1.
+func (b *Browser) Heading(t testing.TB) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("h1")))
+	if err != nil {
+		t.Fatalf("the heading: %v\nthe page:\n%s", err, b.text())
+	}
+	return strings.TrimSpace(text)
+}
+
+// Shows fails the test unless the page shows all of the texts.
+func (b *Browser) Shows(t testing.TB, texts ...string) {
+	t.Helper()
+	shown := strings.Join(strings.Fields(b.text()), " ")
+	for _, text := range texts {
+		if !strings.Contains(shown, text) {
+			t.Errorf("the page does not show %q:\n%s", text, shown)
+		}
+	}
+}
+
+func (b *Browser) text() string {
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+// Shot takes a picture of the whole page, and writes it where
+// NARTHEX_TEST_SCREENSHOTS says. It fails the test if the page is wider than the
+// window: people would have to scroll sideways.
+func (b *Browser) Shot(t testing.TB, name string, width int64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	raw, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := png.DecodeConfig(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if int64(picture.Width) > width {
+		t.Errorf("%s is %d pixels wide on a screen of %d", name, picture.Width, width)
+	}
+	if folder := os.Getenv("NARTHEX_TEST_SCREENSHOTS"); folder != "" {
+		if err := os.WriteFile(filepath.Join(folder, name+".png"), raw, 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+}

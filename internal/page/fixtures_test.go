@@ -1,0 +1,68 @@
+package page_test
+
+import (
+	"html/template"
+	"time"
+
+	"github.com/narthex-matrix/narthex/internal/page"
+)
+
+var now = time.Date(2026, 11, 22, 14, 30, 0, 0, time.UTC)
+
+const (
+	firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+	alice   = "@alice:example.org"
+)
+
+var (
+	element = page.Client{Name: "Element", URI: "https://app.element.example/", Policy: "https://app.element.example/privacy", Terms: "https://app.element.example/terms"}
+	laptop  = page.Device{ID: "ABCDEFGHIJ", Name: "Alice’s laptop", Client: &element, SignedIn: now.AddDate(0, -2, 0), Seen: now.Add(-time.Hour),
+		SeenIP: "192.0.2.17", UserAgent: firefox}
+	phone = page.Device{ID: "9f+Kq0Zr6bX1m", Client: &page.Client{Name: "FluffyChat"}, SignedIn: now.AddDate(0, 0, -1), Seen: now.Add(-20 * time.Second),
+		SeenIP: "2001:db8::17", UserAgent: "FluffyChat/2.3 (Android 15)"}
+	hostile = page.Client{Name: "<b>Ele\u202emnet\u200b</b>\u00a0 \n" + string(make([]rune, 3)) + "Supercalifragilisticexpialidocious-and-then-some-more-letters-without-a-space-to-break-at-all",
+		URI: "https://" + longHost + "/", Policy: "javascript:alert(1)"}
+)
+
+const longHost = "a-very-long-name-of-a-host-that-hardly-fits-anywhere.and-then-another-part-of-it-as-well.example"
+
+// pages are all pages, in each of their shapes, by the name of their picture.
+var pages = map[string]page.Page{
+	"sign-in":             page.SignIn{Continue: "/account", Register: true},
+	"sign-in-for-app":     page.SignIn{Continue: "/oauth2/authorize?client_id=1&state=<&>", For: &element, Register: true},
+	"sign-in-wrong":       page.SignIn{Continue: "/account", Username: "alice", Problem: page.Problem{Text: "The username or the password is wrong."}},
+	"register":            page.Register{Continue: "/account", MinLength: 8},
+	"register-all":        page.Register{Continue: "/account", For: &element, NeedToken: true, Terms: &page.Terms{Name: "Terms of Service", URL: "https://example.org/terms"}, Approval: true, MinLength: 8},
+	"register-taken":      page.Register{Continue: "/account", Username: "alice", MinLength: 8, Problem: page.Problem{Field: "username", Text: "This username is taken. Choose another one."}},
+	"waiting-new":         page.Waiting{New: true, Account: alice},
+	"waiting-app":         page.Waiting{Account: alice, For: &element, Return: template.URL("org.element.app:/callback?error=access_denied&state=x")},
+	"signed-out":          page.SignedOut{},
+	"consent":             page.Consent{Client: element, Account: alice, ReturnsTo: "app.element.example", DeviceID: "ABCDEFGHIJ", Here: "/oauth2/authorize?client_id=1"},
+	"consent-replaces":    page.Consent{Client: page.Client{}, Account: alice, ReturnsTo: "org.element.app:", DeviceID: "ABCDEFGHIJ", Replaces: &laptop, Here: "/oauth2/authorize?client_id=1"},
+	"consent-hostile":     page.Consent{Client: hostile, Account: alice, ReturnsTo: longHost, DeviceID: "ABCDEFGHIJ", Here: "/oauth2/authorize?client_id=1"},
+	"sso":                 page.SSO{Account: alice, ReturnsTo: "https://chat.example.net", Address: "https://chat.example.net/?action=sso&next=%2Fhome", Here: "/sso?redirect_url=x"},
+	"link-code":           page.LinkCode{},
+	"link-code-wrong":     page.LinkCode{Code: "BCDF-GHJK", Problem: page.Problem{Field: "user_code", Text: "This code is not known, was used, or has run out. Ask the other device for a new one."}},
+	"link-code-locked":    page.LinkCode{Locked: true},
+	"link":                page.Link{Client: element, Account: alice, Code: "WDJB-MJHT", IP: "192.0.2.17", UserAgent: firefox, Asked: now.Add(-2 * time.Minute), DeviceID: "9f+Kq0Zr6bX1m", Here: "/link?user_code=WDJB-MJHT"},
+	"link-replaces":       page.Link{Client: hostile, Account: alice, Code: "WDJB-MJHT", IP: "2001:db8::17", UserAgent: "curl/8.9.1", Asked: now.Add(-20 * time.Second), DeviceID: "ABCDEFGHIJ", Replaces: &laptop, Here: "/link", Problem: page.Problem{Field: "mine", Text: "Tick this if it is your device. Otherwise choose Deny."}},
+	"link-done":           page.LinkDone{Client: element, Allowed: true},
+	"link-denied":         page.LinkDone{Client: element},
+	"link-done-earlier":   page.LinkDone{Client: element, Allowed: true, Earlier: true},
+	"account":             page.Account{UserID: alice, DisplayName: "Alice Liddell", Created: now.AddDate(-1, 0, 0), Sessions: 3},
+	"account-done":        page.Account{UserID: alice, Created: now, Sessions: 1, Done: "Your password is changed."},
+	"sessions":            page.Sessions{Devices: []page.Device{laptop, phone, {ID: "NEVER", SignedIn: now, Seen: time.UnixMilli(0)}}, Done: "The session is signed out."},
+	"sessions-none":       page.Sessions{},
+	"session":             page.Session{Device: laptop},
+	"session-delete":      page.Session{Device: phone, Ask: true},
+	"password":            page.Password{UserID: alice, MinLength: 8},
+	"password-wrong":      page.Password{UserID: alice, MinLength: 8, Problem: page.Problem{Field: "password", Text: "This is not your password."}},
+	"profile":             page.Profile{UserID: alice, DisplayName: `Alice "Al" <Liddell>`},
+	"deactivate":          page.Deactivate{UserID: alice},
+	"deactivate-wrong":    page.Deactivate{UserID: alice, Erase: true, Problem: page.Problem{Field: "password", Text: "This is not your password."}},
+	"reset-identity":      page.ResetIdentity{UserID: alice},
+	"reset-identity-done": page.ResetIdentity{UserID: alice, Until: now.Add(10 * time.Minute)},
+	"failure-ours":        page.Failure{Status: 500, Text: "The server failed to answer this request.", RequestID: "Zk3xw0aPq1bT"},
+	"failure-missing":     page.Failure{Status: 404, Text: "This server has no such page."},
+	"failure-stale":       page.Failure{Status: 403, Text: "This form is out of date, and nothing was changed. Open the page again.", Back: "/login"},
+}

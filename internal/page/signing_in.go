@@ -1,0 +1,115 @@
+package page
+
+import "html/template"
+
+// SignIn asks for a username and a password. Its form goes to /login.
+type SignIn struct {
+	Continue string // where to go afterwards: a path of this server
+	// For is the application that waits for the sign-in; nil if there is none.
+	For      *Client
+	Username string // as it was typed before
+	Register bool   // whether accounts can be made
+	Problem  Problem
+}
+
+func (SignIn) template() string { return "sign_in" }
+
+// Title is the heading.
+func (SignIn) Title() string { return "Sign in" }
+
+// Register makes an account. Its form goes to /register.
+type Register struct {
+	Continue  string // where to go afterwards: a path of this server
+	For       *Client
+	Username  string // as they were typed before
+	NeedToken bool
+	RegToken  string
+	Terms     *Terms // what has to be accepted; nil for nothing
+	Accepted  bool
+	Approval  bool // whether an administrator has to approve the account
+	MinLength int  // of the password, in characters
+	Problem   Problem
+}
+
+// Terms are terms to be accepted.
+type Terms struct{ Name, URL string }
+
+func (Register) template() string { return "register" }
+
+// Title is the heading.
+func (Register) Title() string { return "Make an account" }
+
+// Waiting says that the account needs the approval of an administrator.
+type Waiting struct {
+	New bool // whether the account has just been made
+	// Account is the user ID that waits.
+	Account string
+	For     *Client
+	// Return takes the browser back to the application with the refusal. It is an
+	// address that the application registered, and has been compared with it.
+	Return template.URL
+}
+
+func (Waiting) template() string { return "waiting" }
+
+// Title is the heading.
+func (Waiting) Title() string { return "Waiting for approval" }
+
+// SignedOut says that nobody is signed in in this browser any more.
+type SignedOut struct{}
+
+func (SignedOut) template() string { return "signed_out" }
+
+// Title is the heading.
+func (SignedOut) Title() string { return "You are signed out" }
+
+// Client is an application as it describes itself: none of it is proved but the
+// address to which it has the browser sent.
+type Client struct {
+	Name string // may be empty
+	// URI is its website; Policy and Terms are pages there. All may be empty.
+	URI, Policy, Terms string
+}
+
+// Shown is the name in a form that is safe to show.
+func (c Client) Shown() string {
+	if name := clean(c.Name); name != "" {
+		return name
+	}
+	return "An app without a name"
+}
+
+// Consent asks whether an application may use the account. Its form goes to the
+// address of the page itself, query and all.
+type Consent struct {
+	Client  Client
+	Account string // user ID
+	// ReturnsTo is the host, or the scheme of an installed application, to which
+	// the browser goes next.
+	ReturnsTo string
+	DeviceID  string
+	// Replaces is the session that this one takes the place of, if any.
+	Replaces *Device
+	// Here is the path and query of this page, for signing in as somebody else.
+	Here string
+}
+
+func (Consent) template() string { return "consent" }
+
+// Title is the heading.
+func (c Consent) Title() string { return "Let " + c.Client.Shown() + " use your account?" }
+
+// SSO asks whether to go back, signed in, to an application that signs in the older
+// way (client-server API, "Client login via SSO"). Its form goes to /sso.
+type SSO struct {
+	Account string // user ID
+	// ReturnsTo is the origin, or the scheme of an installed application, to which
+	// the browser goes next; Address is all of it, and goes into the form.
+	ReturnsTo, Address string
+	Here               string
+}
+
+func (SSO) template() string { return "sso" }
+
+// Title is the heading.
+func (SSO) Title() string { return "Sign in to another app?" }
