@@ -104,6 +104,7 @@ func about(p Problem, field string, hint ...string) template.HTMLAttr {
 var functions = template.FuncMap{
 	"asset":    assetPath,
 	"clean":    clean,
+	"whole":    whole,
 	"software": software,
 	"when":     when,
 	"instant":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },

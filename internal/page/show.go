@@ -11,7 +11,13 @@ const maxShown = 80
 
 // clean makes a text from outside fit to be shown in a line: without characters
 // that are invisible or change the direction of others, and cut to a length.
-func clean(text string) string {
+func clean(text string) string { return tidy(text, maxShown) }
+
+// whole is clean for addresses, of which the end matters most, and which are
+// bounded where they come in.
+func whole(text string) string { return tidy(text, len(text)) }
+
+func tidy(text string, longest int) string {
 	var out []rune
 	space := false
 	for _, r := range text {
@@ -22,7 +28,7 @@ func clean(text string) string {
 		case !unicode.IsPrint(r), unicode.In(r, unicode.Cf, unicode.Variation_Selector), isBlank(r):
 			continue
 		}
-		if len(out) >= maxShown {
+		if len(out) >= longest {
 			return string(out) + "…"
 		}
 		if space {
