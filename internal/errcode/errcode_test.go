@@ -52,6 +52,9 @@ func TestEC7_WireForms(t *testing.T) {
 		{"A-1 unstable", errcode.Forms{}, waiting(), "errcode=ORG.MATRIX.MSC3866_USER_AWAITING_APPROVAL error=Wait. approval_notice_medium=org.matrix.msc3866.none"},
 		{"A-1 stable", errcode.Forms{Approval: errcode.Stable}, waiting(), "errcode=M_USER_AWAITING_APPROVAL error=Wait. approval_notice_medium=m.none"},
 		{"A-1 seed", errcode.Forms{Approval: errcode.Seed}, waiting(), "errcode=ORG_MATRIX_MSC3866_USER_AWAITING_APPROVAL error=Wait. approval_notice_medium=m.none"},
+		{"RZ-19 by the stable path", errcode.Forms{}, errcode.StaleETag.New("x"), "errcode=M_CONCURRENT_WRITE error=x"},
+		{"RZ-19 by the unstable path", errcode.Forms{MSC3848: errcode.Stable}, errcode.StaleETagUnstable.New("x"), "errcode=M_UNKNOWN error=x org.matrix.msc4108.errcode=M_CONCURRENT_WRITE"},
+		{"Z2-13 by the unstable path", errcode.Forms{}, errcode.StaleSequenceUnstable.New("x"), "errcode=IO_ELEMENT_MSC4388_CONCURRENT_WRITE error=x"},
 		{"no errcode", errcode.Forms{}, errcode.InteractiveAuth.New("").With("session", "s"), "session=s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -66,6 +66,8 @@ var wire = map[*Code][]Wire{
 		{Mode: Stable, Errcode: "M_USER_AWAITING_APPROVAL"},
 		{Mode: Seed, Errcode: "ORG_MATRIX_MSC3866_USER_AWAITING_APPROVAL"},
 	},
+	StaleETagUnstable:     {{Mode: Unstable, Errcode: "M_UNKNOWN", Extra: []Member{{"org.matrix.msc4108.errcode", "M_CONCURRENT_WRITE"}}}},
+	StaleSequenceUnstable: {{Mode: Unstable, Errcode: "IO_ELEMENT_MSC4388_CONCURRENT_WRITE"}},
 }
 
 // WireForms gives the forms of a row in every mode of its proposal; for a row of

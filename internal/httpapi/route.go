@@ -54,6 +54,9 @@ type Route struct {
 	// ForGuests, ForSuspended and ForLocked admit guests, suspended and locked
 	// accounts.
 	ForGuests, ForSuspended, ForLocked bool
+	// OwnLimit says that the handler takes the request from the budget of the class
+	// itself, by [Call.Spend], and words the refusal.
+	OwnLimit bool
 
 	// Errors is how errors are answered.
 	Errors ErrorForm
@@ -145,6 +148,13 @@ func (r Route) Locked() Route {
 	return r
 }
 
+// SelfLimited leaves it to the handler to ask for the budget of the class, at its
+// own time and with its own words for a refusal.
+func (r Route) SelfLimited() Route {
+	r.OwnLimit = true
+	return r
+}
+
 // Paths lists every path under which the operation is served. Each v3 path is
 // also served as r0, which older clients use for everything.
 func (r Route) Paths() []string {
@@ -177,7 +187,7 @@ func (r Route) Implied() []*errcode.Code {
 	if r.Auth == Admin {
 		codes = append(codes, errcode.Forbidden)
 	}
-	if r.Class != Unlimited {
+	if r.Class != Unlimited && !r.OwnLimit {
 		codes = append(codes, errcode.LimitExceeded)
 	}
 	return append(codes, r.plan.codes()...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -49,6 +50,8 @@ type Call struct {
 	maxBody int64
 	status  int
 	cookies []*http.Cookie
+	header  http.Header // of the answer
+	limits  *Limiter
 }
 
 // Cookie gives the value of a cookie of the request, "" if there is none.
@@ -63,6 +66,13 @@ func (c *Call) Cookie(name string) string {
 
 // SetStatus makes the answer of success another than 200.
 func (c *Call) SetStatus(status int) { c.status = status }
+
+// SetHeader sets a header of the answer, be it success or an error.
+func (c *Call) SetHeader(name, value string) { c.header.Set(name, value) }
+
+// Spend takes one request from the caller's budget of a class, or fails with
+// LimitExceeded. It is for handlers of routes that are [Route.SelfLimited].
+func (c *Call) Spend(class Class) error { return c.limits.allow(class, c) }
 
 // Server answers requests. Its fields are set before the first one.
 type Server struct {
@@ -197,6 +207,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, route *Route) {
 		_ = http.NewResponseController(w).Flush() // the client may have gone
 	})
 	answer, err := s.run(r, route, call)
+	maps.Copy(w.Header(), call.header)
 	if err != nil {
 		s.writeError(w, r, route, call, err)
 		return
@@ -220,31 +231,29 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, route *Route) {
 func (s *Server) newCall(r *http.Request) *Call {
 	requestID := secret.String(9)
 	return &Call{
-		Now: s.Now(), RequestID: requestID, status: http.StatusOK,
+		Now: s.Now(), RequestID: requestID, status: http.StatusOK, header: http.Header{}, limits: s.Limits,
 		Log:  s.Log.With("request", requestID),
 		Addr: s.clientAddr(r), UserAgent: r.UserAgent(), Stopping: s.stopping,
 	}
 }
 
-// run checks in the order: address limit where there is no token, token, limits of
-// the user, parameters; then it calls the handler.
+// run checks in the order: token where the route looks at one, limits of the user or
+// else of the address, parameters; then it calls the handler.
 func (s *Server) run(r *http.Request, route *Route, call *Call) (answer any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	if route.Auth == Anyone {
-		if err := s.Limits.allow(route.Class, call); err != nil {
+	if route.Auth != Anyone {
+		if err := s.authenticate(r, route, call); err != nil {
 			return nil, err
 		}
-		return route.handle(r.Context(), call, r)
 	}
-	if err := s.authenticate(r, route, call); err != nil {
-		return nil, err
-	}
-	if err := s.Limits.allow(route.Class, call); err != nil {
-		return nil, err
+	if !route.OwnLimit {
+		if err := call.Spend(route.Class); err != nil {
+			return nil, err
+		}
 	}
 	return route.handle(r.Context(), call, r)
 }
