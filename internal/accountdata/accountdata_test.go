@@ -206,3 +206,35 @@ func TestBlocksInvites(t *testing.T) {
 		})
 	}
 }
+
+// An erased account keeps nothing here; one that is only deactivated does.
+func TestErasureOfAccountData(t *testing.T) {
+	srv := apitest.New(t)
+	for _, c := range []struct {
+		name  string
+		erase bool
+		left  int
+	}{{"alice", true, 0}, {"bob", false, 2}} {
+		user := srv.User(t, c.name)
+		user.Do(t, "PUT", path(user, "/account_data/org.example.x"), `{"a":1}`).OK(t, nil)
+		user.Do(t, "PUT", path(user, "/rooms/"+apitest.Escape(room)+"/tags/u.work"), `{}`).OK(t, nil)
+		user.Do(t, "POST", path(user, "/filter"), `{"room":{"timeline":{"limit":7}}}`).OK(t, nil)
+		if err := srv.App.DB.Write(t.Context(), func(tx *db.Tx) error {
+			return srv.App.Accounts.Deactivate(tx, user.UserID, "test", c.erase)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		srv.RunJobs(t)
+		read(t, srv, func(s *accountdata.Service, tx *db.Tx) error {
+			rows, err := s.Since(tx, user.UserID, 0, 1<<62)
+			if err != nil {
+				return err
+			}
+			filters, err := db.Value[int](tx, `SELECT COUNT(*) FROM filters WHERE user_id = $1`, user.UserID)
+			if len(rows) != c.left || filters != min(c.left, 1) {
+				t.Errorf("%s: got %d pieces of account data and %d filters, want %d and %d", c.name, len(rows), filters, c.left, min(c.left, 1))
+			}
+			return err
+		})
+	}
+}
