@@ -33,6 +33,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server."`
 	Demo    demoCommand    `cmd:"" help:"Play what the server does on a throwaway server."`
 	User    userCommand    `cmd:"" help:"Create and change accounts."`
+	Signin  signinCommand  `cmd:"" help:"Sign in a device: by password, or with a QR code."`
 	Approve approveCommand `cmd:"" help:"Decide on accounts that wait for approval."`
 	Routes  routesCommand  `cmd:"" help:"List the endpoints."`
 	Errors  errorsCommand  `cmd:"" help:"Explain the errors that clients can see."`
