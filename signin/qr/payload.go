@@ -252,9 +252,17 @@ func checkServerName(name string) ParseProblem {
 
 // checkURL holds what addresses in codes and messages must be.
 func checkURL(text string) ParseProblem {
+	if strings.Contains(text, "#") {
+		return BadURL
+	}
+	return checkPage(text)
+}
+
+// checkPage is checkURL for pages, which may have a fragment.
+func checkPage(text string) ParseProblem {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" || u.User != nil || u.Fragment != "":
+	case err != nil || u.Hostname() == "" || u.Opaque != "" || u.User != nil:
 		return BadURL
 	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
 		return 0
