@@ -152,6 +152,9 @@ func TestURLs(t *testing.T) {
 		if got := c.Issuer(); got != test.wantBase+"/" {
 			t.Errorf("Issuer of %+v: got %q", test, got)
 		}
+		if got := c.AccountURL(); got != test.wantBase+"/account" {
+			t.Errorf("AccountURL of %+v: got %q", test, got)
+		}
 		if got := c.ClientBaseURL(); got != test.wantClient {
 			t.Errorf("ClientBaseURL of %+v: got %q", test, got)
 		}

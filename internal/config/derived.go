@@ -53,6 +53,9 @@ func (c Config) BaseURL() string {
 // BaseURL with a slash at its end, which clients compare as it is.
 func (c Config) Issuer() string { return c.BaseURL() + "/" }
 
+// AccountURL returns the page on which people manage their account.
+func (c Config) AccountURL() string { return c.Issuer() + "account" }
+
 // ClientBaseURL returns the address that /.well-known/matrix/client gives to
 // clients, without a slash at its end.
 func (c Config) ClientBaseURL() string {

@@ -44,8 +44,8 @@ var docs = map[string]string{
 		"Most clients want `public_url` to begin with https:// for it.",
 	"oauth.access_token_lifetime": "How long an access token of an OAuth 2.0 client is valid. The client renews it by itself.",
 	"oauth.device_code_lifetime":  "How much time people have to approve a device that shows them a code.",
-	"oauth.introspection_secret": "A secret that your own services show, as the password of HTTP basic authentication, " +
-		"to ask whom an access token belongs to. Empty switches that off.",
+	"oauth.introspection_secret": "A secret that your own services show, as `client_secret`, to ask whom an access token belongs to. " +
+		"Empty switches that off.",
 
 	"rendezvous.enabled": "Whether two devices can meet through this server to sign in one of them with a QR code.",
 	"rendezvous.mode": "Who may begin such a meeting by the newer protocol (MSC4388): nobody (`off`), users of this server " +
@@ -78,7 +78,7 @@ var docs = map[string]string{
 	"rate_limits.sending.burst":           "How many of these may come at once.",
 	"rate_limits.login.per_second":        "Attempts a second to sign in from one address.",
 	"rate_limits.login.burst":             "How many of these may come at once.",
-	"rate_limits.registration.per_second": "Attempts a second to create an account from one address.",
+	"rate_limits.registration.per_second": "Attempts a second to create an account, or to make an app known, from one address.",
 	"rate_limits.registration.burst":      "How many of these may come at once.",
 	"rate_limits.validation.per_second":   "Requests a second that make the server send a code or a link to somebody.",
 	"rate_limits.validation.burst":        "How many of these may come at once.",

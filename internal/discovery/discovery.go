@@ -11,11 +11,12 @@ type Deps struct {
 
 // Service answers the endpoints of discovery.
 type Service struct {
-	cfg config.Config
+	cfg      config.Config
+	features map[string]bool
 }
 
 // New makes the service.
-func New(d Deps) *Service { return &Service{cfg: d.Config} }
+func New(d Deps) *Service { return &Service{cfg: d.Config, features: features(d.Config)} }
 
 // noRequest is the request of what takes no parameters.
 type noRequest struct{}

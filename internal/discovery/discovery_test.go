@@ -16,7 +16,9 @@ func TestDiscovery(t *testing.T) {
 	apitest.Run(t, []apitest.Case{
 		{Name: "versions", As: anyone, Do: "GET", Path: "/_matrix/client/versions", Has: []string{`"v1.1"`, `"v1.10"`, `"unstable_features":{`}, HasNot: []string{`"v1.11"`, "false"}},
 		{Name: "versions of a stranger", As: &apitest.Client{Server: srv, Token: "nobody's"}, Do: "GET", Path: "/_matrix/client/versions"},
-		{Name: "well-known for clients", As: anyone, Do: "GET", Path: "/.well-known/matrix/client", Has: []string{`{"m.homeserver":{"base_url":"` + srv.URL + `"}}`}},
+		{Name: "well-known for clients", As: anyone, Do: "GET", Path: "/.well-known/matrix/client", Has: []string{
+			`{"m.homeserver":{"base_url":"` + srv.URL + `"},"org.matrix.msc2965.authentication":{"issuer":"` + srv.URL + `/","account":"` + srv.URL + `/account"}}`,
+		}},
 		{Name: "well-known for servers, unset", As: anyone, Do: "GET", Path: "/.well-known/matrix/server", Want: errcode.NotFound},
 		{Name: "support, unset", As: anyone, Do: "GET", Path: "/.well-known/matrix/support", Want: errcode.NotFound},
 		{Name: "capabilities", As: alice, Do: "GET", Path: "/_matrix/client/v3/capabilities", Has: []string{
@@ -39,10 +41,11 @@ func TestDiscoveryAsConfigured(t *testing.T) {
 		c.WellKnown.ClientBaseURL, c.WellKnown.Server = "https://matrix.example.org/", "matrix.example.org:443"
 		c.Support.AdminContactEmail, c.Support.Page = "admin@example.org", "https://example.org/help"
 		c.Rooms.DefaultVersion = "11"
+		c.OAuth.Enabled = false
 	})
 	alice, anyone := srv.User(t, "alice"), srv.Anyone()
 	apitest.Run(t, []apitest.Case{
-		{Name: "client", As: anyone, Do: "GET", Path: "/.well-known/matrix/client", Has: []string{`"base_url":"https://matrix.example.org"`}},
+		{Name: "client", As: anyone, Do: "GET", Path: "/.well-known/matrix/client", Has: []string{`{"m.homeserver":{"base_url":"https://matrix.example.org"}}`}},
 		{Name: "server", As: anyone, Do: "GET", Path: "/.well-known/matrix/server", Has: []string{`{"m.server":"matrix.example.org:443"}`}},
 		{Name: "support", As: anyone, Do: "GET", Path: "/.well-known/matrix/support", Has: []string{`"role":"m.role.admin"`, `"email_address":"admin@example.org"`, `"support_page":"https://example.org/help"`}, HasNot: []string{"matrix_id"}},
 		{Name: "room version", As: alice, Do: "GET", Path: "/_matrix/client/v3/capabilities", Has: []string{`"default":"11"`}},

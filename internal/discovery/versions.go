@@ -2,7 +2,9 @@ package discovery
 
 import (
 	"context"
+	"maps"
 
+	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 )
 
@@ -23,11 +25,22 @@ var unstableFeatures = map[string]bool{
 	"uk.tcpip.msc4133.stable":   true, // profile fields
 }
 
+// features are those above and, where devices can meet here, the flag by which
+// clients offer to sign in with a QR code (MSC4108). MSC4388 has none: its clients
+// ask the endpoint itself.
+func features(cfg config.Config) map[string]bool {
+	out := maps.Clone(unstableFeatures)
+	if cfg.Rendezvous.Enabled {
+		out["org.matrix.msc4108"] = true
+	}
+	return out
+}
+
 type getVersionsResponse struct {
 	Versions []string        `json:"versions"`
 	Unstable map[string]bool `json:"unstable_features"`
 }
 
 func (s *Service) getVersions(context.Context, *httpapi.Call, noRequest) (getVersionsResponse, error) {
-	return getVersionsResponse{versions, unstableFeatures}, nil
+	return getVersionsResponse{versions, s.features}, nil
 }

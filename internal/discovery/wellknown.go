@@ -11,12 +11,24 @@ type baseURL struct {
 	BaseURL string `json:"base_url"`
 }
 
+type authentication struct {
+	Issuer  string `json:"issuer"`
+	Account string `json:"account"`
+}
+
 type getWellknownResponse struct {
 	Homeserver baseURL `json:"m.homeserver"`
+	// Authentication is from an early version of MSC2965, for the clients of its
+	// time; others ask for auth_metadata.
+	Authentication *authentication `json:"org.matrix.msc2965.authentication,omitzero"`
 }
 
 func (s *Service) getWellknown(context.Context, *httpapi.Call, noRequest) (getWellknownResponse, error) {
-	return getWellknownResponse{baseURL{s.cfg.ClientBaseURL()}}, nil
+	resp := getWellknownResponse{Homeserver: baseURL{s.cfg.ClientBaseURL()}}
+	if s.cfg.OAuth.Enabled {
+		resp.Authentication = &authentication{Issuer: s.cfg.Issuer(), Account: s.cfg.AccountURL()}
+	}
+	return resp, nil
 }
 
 type getWellknownServerResponse struct {
