@@ -16,7 +16,7 @@ var ranks = map[string]int{
 	"internal/config": 30, "internal/secret": 30, "internal/db": 31, "internal/bus": 32,
 	"internal/jobs": 33, "internal/signing": 33, "internal/httpapi": 34, "internal/metrics": 35, "internal/page": 35,
 
-	"internal/accounts": 40, "internal/accountdata": 40,
+	"internal/accounts": 40, "internal/accountdata": 40, "internal/rendezvous": 40,
 
 	"internal/oauth": 50, "internal/rooms": 50,
 

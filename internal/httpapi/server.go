@@ -64,6 +64,10 @@ func (c *Call) Cookie(name string) string {
 	return ""
 }
 
+// Network is the part of the caller's address that one customer has: all of an IPv4
+// address, 64 bits of an IPv6 one. It is the zero Prefix where there is no address.
+func (c *Call) Network() netip.Prefix { return network(c.Addr) }
+
 // SetStatus makes the answer of success another than 200.
 func (c *Call) SetStatus(status int) { c.status = status }
 
