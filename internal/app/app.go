@@ -33,6 +33,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/oauth"
 	"github.com/narthex-matrix/narthex/internal/profile"
 	"github.com/narthex-matrix/narthex/internal/push"
+	"github.com/narthex-matrix/narthex/internal/rendezvous"
 	"github.com/narthex-matrix/narthex/internal/rooms"
 	"github.com/narthex-matrix/narthex/internal/secret"
 	"github.com/narthex-matrix/narthex/internal/signing"
@@ -113,6 +114,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 
 	a.Accounts = accounts.New(accounts.Deps{DB: a.DB, Config: cfg, Passwords: a.Passwords})
 	accountData := accountdata.New(accountdata.Deps{DB: a.DB})
+	meetings := rendezvous.New(rendezvous.Deps{DB: a.DB, Config: cfg})
 	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Passwords: a.Passwords})
 	a.Rooms = rooms.New(rooms.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, AccountData: accountData, Signer: signer})
 	a.E2EE = e2ee.New(e2ee.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts})
@@ -130,6 +132,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	routes := slices.Concat(
 		a.Accounts.Routes(),
 		accountData.Routes(),
+		meetings.Routes(),
 		a.OAuth.Routes(),
 		a.Rooms.Routes(),
 		history.Routes(),
@@ -146,6 +149,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	a.runner = jobs.NewRunner(a.DB, seams.Log, slices.Concat(
 		a.Accounts.Jobs(),
 		accountData.Jobs(),
+		meetings.Jobs(),
 		a.OAuth.Jobs(),
 		a.Rooms.Jobs(),
 		history.Jobs(),
