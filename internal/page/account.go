@@ -113,8 +113,8 @@ func (Deactivate) Title() string { return "Close your account" }
 type ResetIdentity struct {
 	UserID  string
 	Problem Problem
-	// Until is set when it has been allowed: how long.
-	Until time.Time
+	// Allowed says that it has been allowed, for ten minutes.
+	Allowed bool
 }
 
 func (ResetIdentity) template() string { return "reset_identity" }

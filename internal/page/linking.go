@@ -28,6 +28,9 @@ type Link struct {
 	DeviceID  string
 	// Replaces is the session that this one takes the place of, if any.
 	Replaces *Device
+	// Awaiting says that the account waits for approval, so that the other device
+	// will be refused.
+	Awaiting bool
 	// Here is the path and query of this page, for signing in as somebody else.
 	Here    string
 	Problem Problem

@@ -40,8 +40,6 @@ type Problem struct {
 type shell struct {
 	Frame Frame
 	Page  Page
-	// Wide pages have lists.
-	Wide bool
 	// Account pages can be left by signing out.
 	Account bool
 }
@@ -54,9 +52,7 @@ func Render(f Frame, p Page) ([]byte, error) {
 	}
 	s := shell{Frame: f, Page: p}
 	switch p.(type) {
-	case Sessions:
-		s.Wide, s.Account = true, true
-	case Account, Session, Password, Profile, Deactivate, ResetIdentity:
+	case Account, Sessions, Session, Password, Profile, Deactivate, ResetIdentity:
 		s.Account = true
 	}
 	var out bytes.Buffer

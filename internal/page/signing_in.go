@@ -56,12 +56,20 @@ func (Waiting) template() string { return "waiting" }
 func (Waiting) Title() string { return "Waiting for approval" }
 
 // SignedOut says that nobody is signed in in this browser any more.
-type SignedOut struct{}
+type SignedOut struct {
+	// Closed says that it is because the account is closed.
+	Closed bool
+}
 
 func (SignedOut) template() string { return "signed_out" }
 
 // Title is the heading.
-func (SignedOut) Title() string { return "You are signed out" }
+func (s SignedOut) Title() string {
+	if s.Closed {
+		return "Your account is closed"
+	}
+	return "You are signed out"
+}
 
 // Client is an application as it describes itself: none of it is proved but the
 // address to which it has the browser sent.
@@ -79,8 +87,8 @@ func (c Client) Shown() string {
 	return "An app without a name"
 }
 
-// Consent asks whether an application may use the account. Its form goes to the
-// address of the page itself, query and all.
+// Consent asks whether an application may use the account. Its form goes to
+// /oauth2/authorize.
 type Consent struct {
 	Client  Client
 	Account string // user ID
@@ -90,8 +98,9 @@ type Consent struct {
 	DeviceID  string
 	// Replaces is the session that this one takes the place of, if any.
 	Replaces *Device
-	// Here is the path and query of this page, for signing in as somebody else.
-	Here string
+	// Here is the path and query of this page, for signing in as somebody else;
+	// Query is the request of the application, which goes into the form.
+	Here, Query string
 }
 
 func (Consent) template() string { return "consent" }
