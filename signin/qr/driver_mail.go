@@ -10,7 +10,8 @@ const (
 	// readTime is how long the other device gets to read a message that nothing
 	// follows: it polls once a second.
 	readTime = 2 * time.Second
-	// farewellTime bounds a request that the end of the sign-in does not stop.
+	// farewellTime bounds what is under way, or still to be said, when the person
+	// stops the sign-in.
 	farewellTime = 10 * time.Second
 )
 
@@ -80,7 +81,7 @@ func (r *runner) open(ctx context.Context, in receipt) event {
 // person has stopped.
 func (r *runner) say(ctx context.Context, m message) event {
 	r.hush()
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), farewellTime)
+	ctx, stop := grace(ctx)
 	defer stop()
 	r.letRead()
 	plaintext, err := writeMessage(m, r.code.Generation)
@@ -167,7 +168,25 @@ func (r *runner) end(ctx context.Context, over *finish) error {
 
 // close deletes the session. If that fails, it ends by itself.
 func (r *runner) close(ctx context.Context) {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), farewellTime)
+	ctx, stop := grace(ctx)
 	defer stop()
 	_ = r.mailbox.Close(ctx)
+}
+
+// grace gives a context that outlives ctx by farewellTime.
+func grace(ctx context.Context) (context.Context, func()) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	detach := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(farewellTime)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-late.Done():
+		}
+	})
+	return late, func() {
+		detach()
+		cancel()
+	}
 }
