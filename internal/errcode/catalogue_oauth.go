@@ -25,6 +25,10 @@ var (
 		Meaning: "The server knows no such grant.",
 		Client:  "Use one of the metadata's grant_types_supported.",
 		Source:  "RFC 6749 section 5.2"})
+	UnsupportedResponseType = row(Code{Key: "UnsupportedResponseType", OAuth: "unsupported_response_type", Status: 400,
+		Meaning: "The response_type of an authorization request is not code. The client hears of it by a redirect.",
+		Client:  "Use response_type=code.",
+		Source:  "RFC 6749 section 4.1.2.1"})
 	InvalidScope = row(Code{Key: "InvalidScope", OAuth: "invalid_scope", Status: 400,
 		Meaning: "The scope is not one API scope and one device of Matrix, or mixes its two spellings.",
 		Client:  "Ask for urn:matrix:client:api:* and urn:matrix:client:device:<id>.",

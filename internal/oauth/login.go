@@ -15,6 +15,7 @@ import (
 const (
 	byPassword = "m.login.password"
 	byToken    = "m.login.token"
+	bySSO      = "m.login.sso"
 )
 
 type getLoginFlowsRequest struct{}
@@ -26,10 +27,19 @@ type getLoginFlowsResponse struct {
 type loginFlow struct {
 	Type          string `json:"type"`
 	GetLoginToken bool   `json:"get_login_token,omitzero"`
+	// OAuthAware tells clients that know of OAuth 2.0 but not how to use it that the
+	// pages are the better way. Specification: "OAuth 2.0 aware clients".
+	OAuthAware         bool `json:"oauth_aware_preferred,omitzero"`
+	UnstableOAuthAware bool `json:"org.matrix.msc3824.delegated_oidc_compatibility,omitzero"`
 }
 
 func (s *Service) getLoginFlows(context.Context, *httpapi.Call, getLoginFlowsRequest) (getLoginFlowsResponse, error) {
-	return getLoginFlowsResponse{Flows: []loginFlow{{Type: byPassword}, {Type: byToken, GetLoginToken: true}}}, nil
+	aware := s.cfg.OAuth.Enabled
+	return getLoginFlowsResponse{Flows: []loginFlow{
+		{Type: byPassword},
+		{Type: bySSO, OAuthAware: aware, UnstableOAuthAware: aware},
+		{Type: byToken, GetLoginToken: true},
+	}}, nil
 }
 
 type loginRequest struct {

@@ -43,7 +43,7 @@ func (s *Service) generateLoginToken(ctx context.Context, call *httpapi.Call, re
 
 type loginToken struct {
 	userID   id.UserID
-	deviceID id.DeviceID // that asked for it
+	deviceID id.DeviceID // that asked for it; empty: the page of single sign-on
 	expires  int64
 }
 
@@ -89,7 +89,7 @@ func (s *Service) redeem(tx *db.Tx, token string) (accounts.Account, error) {
 		return accounts.Account{}, err
 	}
 	account, err := s.accounts.Hold(tx, t.userID)
-	if err != nil || account.Deactivated {
+	if err != nil || account.Deactivated || t.deviceID == "" {
 		return account, err
 	}
 	if _, err = s.accounts.Device(tx, t.userID, t.deviceID); errors.Is(err, db.ErrNoRow) {

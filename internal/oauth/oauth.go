@@ -58,6 +58,20 @@ func (s *Service) sweep(ctx context.Context, _ jobs.Job) error {
 		if _, err := tx.Exec(`DELETE FROM registration_nonces WHERE expires_ts <= $1`, now); err != nil {
 			return err
 		}
+		if err := forgetClients(tx); err != nil {
+			return err
+		}
+		for _, of := range []string{"oauth_codes", "browser_sessions"} {
+			if _, err := tx.Exec(`DELETE FROM `+of+` WHERE expires_ts <= $1`, now); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.Exec(`DELETE FROM code_guesses WHERE until_ts <= $1`, now); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`DELETE FROM device_grants WHERE expires_ts <= $1`, tx.Now.Add(-rememberGrants).UnixMilli()); err != nil {
+			return err
+		}
 		_, err := tx.Exec(`DELETE FROM refresh_tokens WHERE spent_ts <= $1`, tx.Now.Add(-rememberSpent).UnixMilli())
 		return err
 	})

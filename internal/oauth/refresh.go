@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -22,22 +23,36 @@ type refreshRequest struct {
 }
 
 func (s *Service) refresh(ctx context.Context, _ *httpapi.Call, req refreshRequest) (tokens, error) {
-	if !secret.Plausible(secret.RefreshToken, req.RefreshToken) {
-		return tokens{}, unknownToken()
+	fresh, _, err := s.renew(ctx, req.RefreshToken, "", time.Duration(s.cfg.Login.AccessTokenLifetime))
+	if errors.Is(err, errRefreshToken) {
+		err = unknownToken()
 	}
-	var fresh tokens
+	return fresh, err
+}
+
+// errRefreshToken is said of a refresh token that is not known, or not the
+// client's, or was spent.
+var errRefreshToken = errors.New("oauth: not a refresh token that is good")
+
+// renew exchanges a refresh token of a client ("" for the legacy login) for new
+// tokens, and gives the scope of the session. It fails with errRefreshToken, and
+// with UserLocked. A token that was spent ends the session.
+func (s *Service) renew(ctx context.Context, token, clientID string, lifetime time.Duration) (fresh tokens, scope string, err error) {
+	if !secret.Plausible(secret.RefreshToken, token) {
+		return fresh, "", errRefreshToken
+	}
 	var refused error // what is written stays, although the answer is a failure
-	err := s.db.Write(ctx, func(tx *db.Tx) error {
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		fresh, refused = tokens{}, nil
-		r, err := heldRefreshToken(tx, req.RefreshToken)
+		r, err := heldRefreshToken(tx, token)
 		switch {
-		case errors.Is(err, db.ErrNoRow):
-			refused = unknownToken()
+		case errors.Is(err, db.ErrNoRow), err == nil && r.clientID != clientID:
+			refused = errRefreshToken
 			return nil
 		case err != nil:
 			return err
 		case r.spent:
-			refused = unknownToken()
+			refused = errRefreshToken
 			if err := s.accounts.Audit(tx, accounts.ServerActor, "refresh_token_reused", string(r.userID), map[string]id.DeviceID{"device_id": r.deviceID}); err != nil {
 				return err
 			}
@@ -46,17 +61,18 @@ func (s *Service) refresh(ctx context.Context, _ *httpapi.Call, req refreshReque
 			refused = userLocked()
 			return nil
 		}
-		fresh, err = s.rotate(tx, r)
+		scope = r.scope
+		fresh, err = s.rotate(tx, r, lifetime)
 		return err
 	})
 	if err == nil {
 		err = refused
 	}
-	return fresh, err
+	return fresh, scope, err
 }
 
 // rotate replaces a refresh token that is good.
-func (s *Service) rotate(tx *db.Tx, r refreshToken) (tokens, error) {
+func (s *Service) rotate(tx *db.Tx, r refreshToken, lifetime time.Duration) (tokens, error) {
 	if r.replaces != nil {
 		if err := spend(tx, *r.replaces, r.userID, r.deviceID); err != nil {
 			return tokens{}, err
@@ -69,7 +85,7 @@ func (s *Service) rotate(tx *db.Tx, r refreshToken) (tokens, error) {
 	if _, err := tx.Exec(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, r.userID, r.deviceID, r.tokenID); err != nil {
 		return tokens{}, err
 	}
-	return s.issue(tx, r.userID, r.deviceID, true, &r.tokenID)
+	return s.issue(tx, r.userID, r.deviceID, lifetime, &r.tokenID)
 }
 
 // spend ends the grace of a refresh token: its successors have arrived.
@@ -88,6 +104,8 @@ type refreshToken struct {
 	tokenID  int64
 	userID   id.UserID
 	deviceID id.DeviceID
+	clientID string // empty: of the legacy login
+	scope    string
 	spent    bool
 	replaces *int64
 	locked   bool
@@ -98,9 +116,11 @@ type refreshToken struct {
 func heldRefreshToken(tx *db.Tx, token string) (r refreshToken, err error) {
 	find := func() error {
 		r, err = db.One(tx, func(row db.Row) (r refreshToken, err error) {
-			err = row.Scan(&r.tokenID, &r.userID, &r.deviceID, &r.spent, &r.replaces, &r.locked)
+			err = row.Scan(&r.tokenID, &r.userID, &r.deviceID, &r.clientID, &r.scope, &r.spent, &r.replaces, &r.locked)
 			return r, err
-		}, `SELECT t.token_id, t.user_id, t.device_id, t.spent_ts IS NOT NULL, t.replaces, u.locked FROM refresh_tokens t JOIN users u ON u.user_id = t.user_id
+		}, `SELECT t.token_id, t.user_id, t.device_id, COALESCE(o.client_id, ''), COALESCE(o.scope, ''), t.spent_ts IS NOT NULL, t.replaces, u.locked
+			FROM refresh_tokens t JOIN users u ON u.user_id = t.user_id
+				LEFT JOIN oauth_sessions o ON o.user_id = t.user_id AND o.device_id = t.device_id
 			WHERE t.token_hash = $1`, secret.Hash(token))
 		return err
 	}

@@ -7,6 +7,32 @@ import (
 
 // Routes are the endpoints of the package.
 func (s *Service) Routes() []httpapi.Route {
+	routes := s.legacyRoutes()
+	if s.cfg.OAuth.Enabled {
+		routes = append(routes, s.oauthRoutes()...)
+	}
+	return routes
+}
+
+func (s *Service) oauthRoutes() []httpapi.Route {
+	return []httpapi.Route{
+		httpapi.JSON("GET /_matrix/client/v1/auth_metadata", "getAuthMetadata", httpapi.Anyone, httpapi.Unlimited, s.getAuthMetadata).
+			Also("/_matrix/client/unstable/org.matrix.msc2965/auth_metadata", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"),
+		httpapi.JSON("GET /_matrix/client/v1/auth_issuer", "getAuthIssuer", httpapi.Anyone, httpapi.Unlimited, s.getAuthIssuer).
+			Also("/_matrix/client/unstable/org.matrix.msc2965/auth_issuer"),
+		httpapi.JSON("POST /oauth2/register", "registerClient", httpapi.Anyone, httpapi.Registration, s.registerClient).
+			OAuth("invalid_client_metadata").Body(maxClientMetadata).Fails(errcode.InvalidClientMetadata, errcode.InvalidRedirectURI),
+		httpapi.Form("POST /oauth2/device", "authorizeDevice", httpapi.Registration, s.authorizeDevice).
+			Fails(errcode.InvalidClient, errcode.UnauthorizedClient, errcode.InvalidScope),
+		httpapi.Form("POST /oauth2/token", "token", httpapi.Cheap, s.token).
+			Fails(errcode.InvalidRequest, errcode.InvalidClient, errcode.UnauthorizedClient, errcode.UnsupportedGrantType, errcode.InvalidGrant,
+				errcode.AuthorizationPending, errcode.SlowDown, errcode.AccessDenied, errcode.ExpiredDeviceCode),
+		httpapi.Form("POST /oauth2/revoke", "revoke", httpapi.Cheap, s.revoke),
+		httpapi.Form("POST /oauth2/introspect", "introspect", httpapi.Cheap, s.introspect).Fails(errcode.InvalidClient),
+	}
+}
+
+func (s *Service) legacyRoutes() []httpapi.Route {
 	return []httpapi.Route{
 		httpapi.JSON("POST /_matrix/client/v3/register", "register", httpapi.Anyone, httpapi.Registration, s.register).
 			Fails(errcode.Forbidden, errcode.InteractiveAuth, errcode.UserInUse, errcode.InvalidUsername, errcode.WeakPassword,

@@ -28,17 +28,14 @@ type tokens struct {
 }
 
 // issue makes tokens for a device that exists, as the successors of a refresh
-// token if there is one.
-func (s *Service) issue(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, withRefresh bool, replaces *int64) (t tokens, err error) {
-	if !withRefresh {
-		t.AccessToken, err = insertAccessToken(tx, userID, deviceID, 0, replaces)
+// token if there is one. A zero lifetime means an access token that neither
+// expires nor is refreshed.
+func (s *Service) issue(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, lifetime time.Duration, replaces *int64) (t tokens, err error) {
+	t.AccessToken, err = insertAccessToken(tx, userID, deviceID, lifetime, replaces)
+	if err != nil || lifetime == 0 {
 		return t, err
 	}
-	lifetime := time.Duration(s.cfg.Login.AccessTokenLifetime)
 	t.ExpiresInMS = lifetime.Milliseconds()
-	if t.AccessToken, err = insertAccessToken(tx, userID, deviceID, lifetime, replaces); err != nil {
-		return t, err
-	}
 	t.RefreshToken = secret.New(secret.RefreshToken)
 	_, err = tx.Exec(`INSERT INTO refresh_tokens (token_hash, user_id, device_id, created_ts, replaces) VALUES ($1, $2, $3, $4, $5)`,
 		secret.Hash(t.RefreshToken), userID, deviceID, tx.Now.UnixMilli(), replaces)
@@ -57,23 +54,34 @@ func insertAccessToken(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, lifeti
 	return token, err
 }
 
-// signIn begins a session: it makes the device, or takes tokens away from one that
-// is there, and issues new ones. Client-server API, "Relationship between access
-// tokens and devices".
+// signIn begins a session of the legacy login.
 func (s *Service) signIn(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, name *string, withRefresh bool) (tokens, error) {
-	if err := lockDevice(tx, userID, deviceID); err != nil {
+	if err := s.prepareDevice(tx, userID, deviceID, name); err != nil {
 		return tokens{}, err
+	}
+	lifetime := time.Duration(0)
+	if withRefresh {
+		lifetime = time.Duration(s.cfg.Login.AccessTokenLifetime)
+	}
+	return s.issue(tx, userID, deviceID, lifetime, nil)
+}
+
+// prepareDevice makes the device of a new session, or ends the session of one that
+// is there; its keys stay. Client-server API, "Relationship between access tokens
+// and devices".
+func (s *Service) prepareDevice(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, name *string) error {
+	if err := lockDevice(tx, userID, deviceID); err != nil {
+		return err
 	}
 	if err := s.accounts.PutDevice(tx, userID, deviceID, name); err != nil {
-		return tokens{}, err
+		return err
 	}
-	if _, err := tx.Exec(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2`, userID, deviceID); err != nil {
-		return tokens{}, err
+	for _, of := range []string{"access_tokens", "refresh_tokens", "oauth_sessions"} {
+		if _, err := tx.Exec(`DELETE FROM `+of+` WHERE user_id = $1 AND device_id = $2`, userID, deviceID); err != nil {
+			return err
+		}
 	}
-	if _, err := tx.Exec(`DELETE FROM refresh_tokens WHERE user_id = $1 AND device_id = $2`, userID, deviceID); err != nil {
-		return tokens{}, err
-	}
-	return s.issue(tx, userID, deviceID, withRefresh, nil)
+	return nil
 }
 
 // newDeviceID is a device id for a client that brings none.
@@ -102,7 +110,7 @@ type tokenRow struct {
 }
 
 func scanToken(r db.Row) (t tokenRow, err error) {
-	err = r.Scan(&t.TokenID, &t.UserID, &t.DeviceID, &t.expires, &t.replaces, &t.seen, &t.Admin, &t.Guest, &t.Locked, &t.Suspended)
+	err = r.Scan(&t.TokenID, &t.UserID, &t.DeviceID, &t.ClientID, &t.expires, &t.replaces, &t.seen, &t.Admin, &t.Guest, &t.Locked, &t.Suspended)
 	return t, err
 }
 
@@ -115,8 +123,10 @@ func (s *Service) Authenticate(ctx context.Context, token string, call *httpapi.
 	}
 	var t tokenRow
 	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		t, err = db.One(tx, scanToken, `SELECT t.token_id, t.user_id, t.device_id, t.expires_ts, t.replaces, d.last_seen_ts, u.admin, u.guest, u.locked, u.suspended
+		t, err = db.One(tx, scanToken, `SELECT t.token_id, t.user_id, t.device_id, COALESCE(o.client_id, ''), t.expires_ts, t.replaces,
+				d.last_seen_ts, u.admin, u.guest, u.locked, u.suspended
 			FROM access_tokens t JOIN users u ON u.user_id = t.user_id JOIN devices d ON d.user_id = t.user_id AND d.device_id = t.device_id
+				LEFT JOIN oauth_sessions o ON o.user_id = t.user_id AND o.device_id = t.device_id
 			WHERE t.token_hash = $1`, secret.Hash(token))
 		return err
 	})

@@ -25,6 +25,11 @@ const (
 	RefreshToken Kind = "nxt_r_"
 	LoginToken   Kind = "nxt_l_"
 	OpenIDToken  Kind = "nxt_o_"
+	// AuthorizationCode, DeviceCode and BrowserSession are those of OAuth 2.0 and
+	// its pages.
+	AuthorizationCode Kind = "nxt_c_"
+	DeviceCode        Kind = "nxt_d_"
+	BrowserSession    Kind = "nxt_b_"
 )
 
 const (

@@ -56,6 +56,11 @@ CREATE TABLE interactive_sessions (
     expires_ts         BIGINT NOT NULL
 );
 CREATE INDEX interactive_sessions_expiry ON interactive_sessions (expires_ts);
+-- Permissions to replace the cross-signing keys of an account, given on its page.
+CREATE TABLE cross_signing_resets (
+    user_id  TEXT   PRIMARY KEY REFERENCES users ON DELETE CASCADE,
+    until_ts BIGINT NOT NULL
+);
 -- Wrong passwords. The key is a hash of the name that was tried, whether or not there is such an account.
 CREATE TABLE password_guesses (
     who_hash BYTEA  PRIMARY KEY,
@@ -101,7 +106,7 @@ CREATE INDEX refresh_tokens_device ON refresh_tokens (user_id, device_id);
 CREATE TABLE login_tokens (
     token_hash BYTEA  PRIMARY KEY,
     user_id    TEXT   NOT NULL REFERENCES users ON DELETE CASCADE,
-    device_id  TEXT   NOT NULL, -- the device that asked for it
+    device_id  TEXT   NOT NULL, -- the device that asked for it; empty: the page of single sign-on
     expires_ts BIGINT NOT NULL
 );
 CREATE TABLE openid_tokens (

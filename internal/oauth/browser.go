@@ -1,0 +1,157 @@
+package oauth
+
+import (
+	"time"
+
+	"github.com/narthex-matrix/narthex/internal/accounts"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/secret"
+)
+
+const (
+	// browserLife is how long a browser stays signed in without being used.
+	browserLife = 30 * 24 * time.Hour
+	// browserSeenEvery is how far behind the note of its last use may be.
+	browserSeenEvery = time.Hour
+)
+
+// Browser is a browser in which somebody has signed in to the pages.
+type Browser struct {
+	Account accounts.Account
+	// Proved is when the person last gave the password.
+	Proved time.Time
+	seen   time.Time
+	hash   []byte
+}
+
+// UserID is who has signed in.
+func (b Browser) UserID() id.UserID { return b.Account.UserID }
+
+// Awaiting reports whether the account waits for approval, so that the pages show
+// that and nothing else.
+func (s *Service) Awaiting(b Browser) bool { return s.isAwaiting(b.Account) }
+
+// Browser gives who is signed in by the value of the cookie, or db.ErrNoRow. A
+// change of the password, a lock and a deactivation end it.
+func (s *Service) Browser(tx *db.Tx, cookie string) (b Browser, err error) {
+	if !secret.Plausible(secret.BrowserSession, cookie) {
+		return b, db.ErrNoRow
+	}
+	b.hash = secret.Hash(cookie)
+	var mark []byte
+	userID, err := db.One(tx, func(r db.Row) (userID id.UserID, err error) {
+		var proved, seen int64
+		err = r.Scan(&userID, &mark, &proved, &seen)
+		b.Proved, b.seen = time.UnixMilli(proved), time.UnixMilli(seen)
+		return userID, err
+	}, `SELECT user_id, password_mark, proved_ts, seen_ts FROM browser_sessions WHERE session_hash = $1 AND expires_ts > $2`, b.hash, tx.Now.UnixMilli())
+	if err != nil {
+		return b, err
+	}
+	b.Account, err = s.accounts.Find(tx, userID)
+	if err == nil && (b.Account.Locked || b.Account.Deactivated || string(mark) != string(passwordMark(b.Account))) {
+		err = db.ErrNoRow
+	}
+	return b, err
+}
+
+// passwordMark changes when the password does.
+func passwordMark(a accounts.Account) []byte { return secret.Hash(a.PasswordHash) }
+
+// SeenLongAgo reports whether [Service.SeeBrowser] is due.
+func (b Browser) SeenLongAgo(now time.Time) bool { return now.Sub(b.seen) >= browserSeenEvery }
+
+// SeeBrowser notes that a browser was used, which keeps it signed in.
+func (s *Service) SeeBrowser(tx *db.Tx, b Browser, call *httpapi.Call) error {
+	_, err := tx.Exec(`UPDATE browser_sessions SET seen_ts = $2, expires_ts = $3, ip = $4, user_agent = $5 WHERE session_hash = $1`,
+		b.hash, tx.Now.UnixMilli(), tx.Now.Add(browserLife).UnixMilli(), call.Addr.String(), printable(call.UserAgent))
+	return err
+}
+
+// SignInBrowser signs a browser in and gives the value of its cookie. The caller
+// has checked the password. It fails with db.ErrNoRow if the account is locked,
+// deactivated, or has another password by now than the one that was checked.
+func (s *Service) SignInBrowser(tx *db.Tx, checked accounts.Account, call *httpapi.Call) (cookie string, err error) {
+	account, err := s.accounts.Hold(tx, checked.UserID)
+	if err != nil {
+		return "", err
+	}
+	if account.Locked || account.Deactivated || account.PasswordHash != checked.PasswordHash {
+		return "", db.ErrNoRow
+	}
+	cookie = secret.New(secret.BrowserSession)
+	_, err = tx.Exec(`INSERT INTO browser_sessions (session_hash, user_id, password_mark, created_ts, proved_ts, seen_ts, expires_ts, ip, user_agent)
+		VALUES ($1, $2, $3, $4, $4, $4, $5, $6, $7)`,
+		secret.Hash(cookie), account.UserID, passwordMark(account), tx.Now.UnixMilli(), tx.Now.Add(browserLife).UnixMilli(), call.Addr.String(), printable(call.UserAgent))
+	return cookie, err
+}
+
+// SignOutBrowser ends what the cookie stands for.
+func (s *Service) SignOutBrowser(tx *db.Tx, cookie string) error {
+	_, err := tx.Exec(`DELETE FROM browser_sessions WHERE session_hash = $1`, secret.Hash(cookie))
+	return err
+}
+
+// SignOutBrowsers signs a user out of every browser.
+func (s *Service) SignOutBrowsers(tx *db.Tx, userID id.UserID) error {
+	_, err := tx.Exec(`DELETE FROM browser_sessions WHERE user_id = $1`, userID)
+	return err
+}
+
+// maxPrintable is how much of a text that a browser sends is kept, in bytes.
+const maxPrintable = 256
+
+func printable(text string) string {
+	if len(text) > maxPrintable {
+		text = text[:maxPrintable]
+	}
+	return ascii(text)
+}
+
+// Session is a signed-in device as its owner sees it on the pages.
+type Session struct {
+	accounts.Device
+	Client Client // zero: it began by the legacy login
+	Began  time.Time
+}
+
+// Sessions gives the devices of a user, with the clients that began them.
+func (s *Service) Sessions(tx *db.Tx, userID id.UserID) ([]Session, error) {
+	devices, err := s.accounts.Devices(tx, userID)
+	if err != nil {
+		return nil, err
+	}
+	clients := map[id.DeviceID]Client{}
+	err = db.Each(tx, func(r db.Row) error {
+		var deviceID id.DeviceID
+		var clientID string
+		var metadata []byte
+		if err := r.Scan(&deviceID, &clientID, &metadata); err != nil {
+			return err
+		}
+		client, err := readClient(clientID, metadata)
+		clients[deviceID] = client
+		return err
+	}, `SELECT o.device_id, c.client_id, c.metadata FROM oauth_sessions o JOIN oauth_clients c ON c.client_id = o.client_id WHERE o.user_id = $1`, userID)
+	sessions := make([]Session, len(devices))
+	for i, d := range devices {
+		sessions[i] = Session{Device: d, Client: clients[d.DeviceID], Began: d.Created}
+	}
+	return sessions, err
+}
+
+// SSOToken makes a login token for a person who has agreed, on the page of single
+// sign-on, that a client of the legacy login signs in. It fails with AccessDenied
+// for an account that may begin no session.
+func (s *Service) SSOToken(tx *db.Tx, userID id.UserID) (string, error) {
+	if err := s.mayBegin(tx, userID); err != nil {
+		return "", err
+	}
+	token := secret.New(secret.LoginToken)
+	_, err := tx.Exec(`INSERT INTO login_tokens (token_hash, user_id, device_id, expires_ts) VALUES ($1, $2, '', $3)`,
+		secret.Hash(token), userID, tx.Now.Add(time.Duration(s.cfg.Login.LoginTokenLifetime)).UnixMilli())
+	return token, err
+}
+

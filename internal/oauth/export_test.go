@@ -1,0 +1,7 @@
+package oauth
+
+// What other parts of the package do with clients, for the tests through HTTP.
+var (
+	FindClient = findClient
+	UseClient  = useClient
+)
