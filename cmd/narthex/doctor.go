@@ -10,13 +10,18 @@ import (
 )
 
 type doctorCommand struct {
+	Setup doctorSetupCommand `cmd:"" default:"withargs" help:"Examine the setup of this server."`
+	QR    doctorQRCommand    `cmd:"" name:"qr" help:"Examine any homeserver for sign-in with a QR code."`
+}
+
+type doctorSetupCommand struct {
 	settings
 	Offline bool `help:"Do not look at the web, as clients would."`
 	JSON    bool `help:"Write JSON."`
 }
 
 // Help is shown by --help.
-func (doctorCommand) Help() string {
+func (doctorSetupCommand) Help() string {
 	return `Run it as the user that runs the server. The exit code is 1 if there is a fault; a warning is none.
 
 Example:
@@ -24,7 +29,7 @@ Example:
 }
 
 // Run examines the setup.
-func (c doctorCommand) Run(ctx context.Context, std streams) error {
+func (c doctorSetupCommand) Run(ctx context.Context, std streams) error {
 	cfg, err := c.load()
 	if err != nil {
 		return err
@@ -34,7 +39,12 @@ func (c doctorCommand) Run(ctx context.Context, std streams) error {
 		web = nil
 	}
 	findings := doctor.Patient{Config: cfg, ConfigFile: c.Config, Now: time.Now, Web: web}.Examine(ctx)
-	if c.JSON {
+	return report(std, findings, c.JSON)
+}
+
+// report shows findings, and ends with errFound if one is a fault.
+func report(std streams, findings []doctor.Finding, json bool) (err error) {
+	if json {
 		err = writeJSON(std, findings)
 	} else {
 		err = writeFindings(std, findings)
@@ -45,6 +55,35 @@ func (c doctorCommand) Run(ctx context.Context, std streams) error {
 		}
 	}
 	return err
+}
+
+type doctorQRCommand struct {
+	settings
+	Homeserver string `placeholder:"NAME|URL" help:"A server name or an address (default: the server of the configuration)."`
+	JSON       bool   `help:"Write JSON."`
+}
+
+// Help is shown by --help.
+func (doctorQRCommand) Help() string {
+	return `It does what the two devices do, as far as that works without a person: it finds the homeserver, reads the
+OAuth metadata, begins a sign-in, and creates, reads, writes and deletes a meeting place. It finds proxies that
+change headers. The exit code is 1 if there is a fault; a warning is none.
+
+Examples:
+  narthex doctor qr --homeserver example.org
+  narthex doctor qr --homeserver https://matrix.example.org --json`
+}
+
+// Run examines the homeserver.
+func (c doctorQRCommand) Run(ctx context.Context, std streams) error {
+	if c.Homeserver == "" {
+		cfg, err := c.load()
+		if err != nil {
+			return err
+		}
+		c.Homeserver = cfg.ClientBaseURL()
+	}
+	return report(std, doctor.QR{Server: c.Homeserver, Now: time.Now}.Examine(ctx), c.JSON)
 }
 
 func writeFindings(std streams, findings []doctor.Finding) error {
