@@ -68,8 +68,12 @@ type fault struct {
 // InteractiveAuth, whose body says how to go on. A request may bring a stage
 // without a session: it begins one. Sessions are bound to the operation, the
 // target and the user. It also fails with LimitExceeded after too many wrong
-// passwords.
+// passwords, and with Forbidden if the requester has signed in by OAuth 2.0 and so
+// passes no stage but that one (client-server API, "OAuth 2.0 API").
 func (s *Service) Interactive(ctx context.Context, call *httpapi.Call, in Interaction, auth *Auth) (Proof, error) {
+	if call.ClientID != "" && !in.isForOAuth() {
+		return Proof{}, errcode.Forbidden.New("A session of OAuth 2.0 cannot do this. Do it on your account's page instead: %s", s.accountPage())
+	}
 	if auth == nil {
 		auth = &Auth{}
 	}
@@ -78,8 +82,11 @@ func (s *Service) Interactive(ctx context.Context, call *httpapi.Call, in Intera
 		return Proof{}, err
 	}
 	stage := Stage(auth.Type)
+	if stage == "" && auth.Session != "" && in.isForOAuth() {
+		stage = OAuthStage // which clients pass by the session alone
+	}
 	if failed == nil && stage != "" && !slices.Contains(session.completed, stage) {
-		if failed, err = s.attempt(ctx, call, in, &session, auth); err != nil {
+		if failed, err = s.attempt(ctx, call, in, &session, stage, auth); err != nil {
 			return Proof{}, err
 		}
 	}
@@ -145,6 +152,11 @@ func (s *Service) challenge(in Interaction, session interactiveSession, failed *
 		flows[i].Stages = stages
 		if slices.Contains(stages, TermsStage) {
 			params[TermsStage] = s.terms()
+		}
+		for _, stage := range []Stage{OAuthStage, unstableOAuthStage} {
+			if slices.Contains(stages, stage) {
+				params[stage] = map[string]string{"url": s.accountPage() + "?action=" + CrossSigningReset}
+			}
 		}
 	}
 	completed := session.completed

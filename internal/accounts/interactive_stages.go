@@ -24,6 +24,9 @@ const (
 	// OAuthStage is passed on the account's web page. Sessions of OAuth 2.0 clients
 	// know no other.
 	OAuthStage Stage = "m.oauth"
+	// unstableOAuthStage is the same, under the name that clients from before v1.17
+	// of the specification look for.
+	unstableOAuthStage Stage = "org.matrix.cross_signing_reset"
 )
 
 // policies are the parameters of m.login.terms.
@@ -51,8 +54,7 @@ var errMoved = errors.New("accounts: the session has moved on")
 
 // attempt tries to pass a stage and notes it in the session. The fault says why
 // it was not passed.
-func (s *Service) attempt(ctx context.Context, call *httpapi.Call, in Interaction, session *interactiveSession, auth *Auth) (*fault, error) {
-	stage := Stage(auth.Type)
+func (s *Service) attempt(ctx context.Context, call *httpapi.Call, in Interaction, session *interactiveSession, stage Stage, auth *Auth) (*fault, error) {
 	if !in.mayFollow(session.completed, stage) {
 		return &fault{errcode.Unauthorized, "This is not the next stage of any flow. Pass the stages in their order."}, nil
 	}
@@ -66,6 +68,16 @@ func (s *Service) attempt(ctx context.Context, call *httpapi.Call, in Interactio
 	var failed *fault
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		failed = nil
+		if stage == OAuthStage || stage == unstableOAuthStage {
+			allowed, err := mayResetCrossSigning(tx, call.UserID)
+			if err != nil {
+				return err
+			}
+			if !allowed {
+				failed = &fault{errcode.Unauthorized, "This has not been confirmed on your account's page yet, or too long ago. Open the page and confirm it."}
+				return nil
+			}
+		}
 		if stage == RegistrationTokenStage {
 			held, err := holdToken(tx, auth.Token)
 			if err != nil {

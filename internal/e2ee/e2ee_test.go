@@ -1,11 +1,9 @@
 package e2ee_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
@@ -24,17 +22,6 @@ const (
 	claims = "/_matrix/client/v3/keys/claim"
 )
 
-// identity is what a device uploads about itself; the server does not look into the
-// keys.
-func identity(c *apitest.Client, key string) map[string]any {
-	return map[string]any{"device_keys": map[string]any{
-		"user_id": c.UserID, "device_id": c.DeviceID, "algorithms": []string{"m.olm.v1.curve25519-aes-sha2"},
-		"keys":       map[string]string{"ed25519:" + string(c.DeviceID): key},
-		"signatures": map[string]any{string(c.UserID): map[string]string{"ed25519:" + string(c.DeviceID): "signature"}},
-		"unsigned":   map[string]string{"device_display_name": "a lie"},
-	}}
-}
-
 func oneTime(from, n int) map[string]any {
 	keys := map[string]any{}
 	for i := range n {
@@ -47,8 +34,10 @@ func TestKeysOfDevices(t *testing.T) {
 	srv := apitest.New(t)
 	alice, bob := srv.User(t, "alice"), srv.User(t, "bob")
 	second := srv.Device(t, alice.UserID, "DEVICE2")
-	alice.Do(t, "POST", upload, identity(alice, "first")).OK(t, nil)
-	second.Do(t, "POST", upload, identity(second, "second")).OK(t, nil)
+	first := alice.UploadDeviceKeys(t)
+	lie := second.DeviceKeys(t, apitest.NewSigningKey(t))
+	lie["unsigned"] = apitest.Object{"device_display_name": "a lie"}
+	second.Do(t, "POST", upload, apitest.Object{"device_keys": lie}).OK(t, nil)
 	second.Do(t, "PUT", "/_matrix/client/v3/devices/DEVICE2", `{"display_name":"Phone"}`).OK(t, nil)
 	var got struct {
 		Failures map[string]any                               `json:"failures"`
@@ -60,7 +49,7 @@ func TestKeysOfDevices(t *testing.T) {
 		t.Errorf("all devices: got %+v", got)
 	}
 	keys := got.Keys[alice.UserID]
-	if fmt.Sprint(keys["DEVICE2"]["unsigned"]) != "map[device_display_name:Phone]" || keys["DEVICE1"]["unsigned"] != nil || fmt.Sprint(keys["DEVICE1"]["keys"]) != "map[ed25519:DEVICE1:first]" {
+	if fmt.Sprint(keys["DEVICE2"]["unsigned"]) != "map[device_display_name:Phone]" || keys["DEVICE1"]["unsigned"] != nil || keys["DEVICE1"]["keys"].(apitest.Object)["ed25519:DEVICE1"] != first.Public() {
 		t.Errorf("the keys: got %v", keys)
 	}
 	got.Keys = nil
@@ -76,19 +65,26 @@ func TestKeysOfDevices(t *testing.T) {
 	if len(got.Keys[alice.UserID]) != 1 {
 		t.Errorf("after a device was deleted: got %v", got.Keys)
 	}
-	other := identity(alice, "x")
-	other["device_keys"].(map[string]any)["device_id"] = "DEVICE9"
-	huge := identity(alice, strings.Repeat("x", 40_000))
+	k := apitest.NewSigningKey(t)
+	with := func(name string, value any) apitest.Object {
+		keys := alice.DeviceKeys(t, k)
+		keys[name] = value
+		return apitest.Object{"device_keys": keys}
+	}
 	apitest.Run(t, []apitest.Case{
-		{Name: "keys of another device", As: alice, Do: "POST", Path: upload, Body: other, Want: errcode.InvalidParam},
+		{Name: "SX-8 keys of another device", As: alice, Do: "POST", Path: upload, Body: with("device_id", "DEVICE9"), Want: errcode.InvalidParam},
+		{Name: "SX-8 keys of another user", As: alice, Do: "POST", Path: upload, Body: with("user_id", bob.UserID), Want: errcode.InvalidParam},
 		{Name: "keys without signatures", As: alice, Do: "POST", Path: upload, Body: `{"device_keys":{"user_id":"@alice:narthex.test","device_id":"DEVICE1","algorithms":[],"keys":{}}}`, Want: errcode.BadJSON},
-		{Name: "huge keys", As: alice, Do: "POST", Path: upload, Body: huge, Want: errcode.TooLarge},
+		{Name: "keys with signatures of another shape", As: alice, Do: "POST", Path: upload, Body: with("signatures", apitest.Object{"x": 7}), Want: errcode.BadJSON},
+		{Name: "SX-5 keys changed after they were signed", As: alice, Do: "POST", Path: upload, Body: with("algorithms", []string{"other"}), Want: errcode.InvalidParam},
+		{Name: "SX-5 keys signed by another key", As: alice, Do: "POST", Path: upload, Body: with("keys", apitest.Object{"ed25519:DEVICE1": first.Public()}), Want: errcode.InvalidParam},
+		{Name: "SX-5 keys without a key that signs", As: alice, Do: "POST", Path: upload, Body: with("keys", apitest.Object{}), Want: errcode.InvalidParam},
+		{Name: "SX-5 keys that nobody signed", As: alice, Do: "POST", Path: upload, Body: with("signatures", apitest.Object{}), Want: errcode.InvalidParam},
+		{Name: "huge keys", As: alice, Do: "POST", Path: upload, Body: with("x", strings.Repeat("x", 40_000)), Want: errcode.TooLarge},
 		{Name: "keys of nobody", As: srv.Anyone(), Do: "POST", Path: upload, Body: `{}`, Want: errcode.MissingToken},
 		{Name: "a query for nothing", As: bob, Do: "POST", Path: query, Body: `{}`, Want: errcode.MissingParam},
 		{Name: "a query for a name", As: bob, Do: "POST", Path: query, Body: `{"device_keys":{"alice":[]}}`, Want: errcode.InvalidParam},
 		{Name: "a malformed query", As: bob, Do: "POST", Path: query, Body: `{"device_keys":{"@alice:narthex.test":"DEVICE1"}}`, Want: errcode.BadJSON},
-		{Name: "there is no backup", As: alice, Do: "GET", Path: "/_matrix/client/v3/room_keys/version", Want: errcode.NotFound},
-		{Name: "nobody has no backup", As: srv.Anyone(), Do: "GET", Path: "/_matrix/client/v3/room_keys/version", Want: errcode.MissingToken},
 	})
 }
 
@@ -179,99 +175,13 @@ func TestOneTimeKeys(t *testing.T) {
 		{Name: "a key without an algorithm", As: alice, Do: "POST", Path: upload, Body: `{"one_time_keys":{"K1":"x"}}`, Want: errcode.InvalidParam},
 		{Name: "a key that is a number", As: alice, Do: "POST", Path: upload, Body: `{"one_time_keys":{"a:K1":7}}`, Want: errcode.BadJSON},
 		{Name: "a huge key", As: alice, Do: "POST", Path: upload, Body: `{"fallback_keys":{"a:K1":"` + strings.Repeat("x", 5000) + `"}}`, Want: errcode.TooLarge},
-		{Name: "too many keys", As: alice, Do: "POST", Path: upload, Body: oneTime(0, 1001), Want: errcode.InvalidParam},
+		{Name: "too many keys", As: alice, Do: "POST", Path: upload, Body: oneTime(100, 1001), Want: errcode.InvalidParam},
 		{Name: "a claim of nothing", As: bob, Do: "POST", Path: claims, Body: `{}`, Want: errcode.MissingParam},
 		{Name: "a malformed claim", As: bob, Do: "POST", Path: claims, Body: `{"one_time_keys":{"@alice:narthex.test":["DEVICE1"]}}`, Want: errcode.BadJSON},
 		{Name: "a claim of a name's key", As: bob, Do: "POST", Path: claims, Body: `{"one_time_keys":{"alice":{}}}`, Want: errcode.InvalidParam},
 		{Name: "a claim of a far key", As: bob, Do: "POST", Path: claims, Body: `{"one_time_keys":{"@far:example.org":{"A":"signed_curve25519"}}}`, Has: []string{`"failures":{"example.org":{}}`}},
+		{Name: "a claim of many algorithms", As: bob, Do: "POST", Path: claims, Body: `{"one_time_keys":{"@alice:narthex.test":{"1":"a","2":"b","3":"c","4":"d","5":"e","6":"f","7":"g","8":"h","9":"i"}}}`, Want: errcode.InvalidParam},
 		{Name: "a claim by nobody", As: srv.Anyone(), Do: "POST", Path: claims, Body: `{"one_time_keys":{}}`, Want: errcode.MissingToken},
-	})
-}
-
-func TestAKeyIsClaimedOnce(t *testing.T) {
-	srv := apitest.New(t)
-	alice, bob := srv.User(t, "alice"), srv.User(t, "bob")
-	const n = 40
-	alice.Do(t, "POST", upload, oneTime(0, n)).OK(t, nil)
-	seen := map[string]int{}
-	var mu sync.Mutex
-	var wait sync.WaitGroup
-	for range 4 {
-		wait.Go(func() {
-			for range n / 4 {
-				r, err := bob.Try(t.Context(), "POST", claims, map[string]any{"one_time_keys": map[string]any{"@alice:narthex.test": map[string]string{"DEVICE1": "signed_curve25519"}}})
-				var got claimed
-				if err != nil || json.Unmarshal(r.Body, &got) != nil {
-					t.Error(r, err)
-					return
-				}
-				mu.Lock()
-				for name := range got.Keys[alice.UserID]["DEVICE1"] {
-					seen[name]++
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	wait.Wait()
-	for name, times := range seen {
-		if times != 1 {
-			t.Errorf("%s was claimed %d times", name, times)
-		}
-	}
-	if len(seen) != n {
-		t.Errorf("%d keys were claimed, want %d", len(seen), n)
-	}
-}
-
-func TestChangedKeys(t *testing.T) {
-	srv := apitest.New(t)
-	alice, bob, carol, dave := srv.User(t, "alice"), srv.User(t, "bob"), srv.User(t, "carol"), srv.User(t, "dave")
-	position := func() (token string) {
-		t.Helper()
-		err := srv.App.DB.Read(t.Context(), func(tx *db.Tx) error {
-			pos, err := tx.Position()
-			token = rooms.Token(pos)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return token
-	}
-	changes := func(from string) (got struct{ Changed, Left []id.UserID }) {
-		t.Helper()
-		alice.Do(t, "GET", "/_matrix/client/v3/keys/changes?from="+from+"&to="+position(), nil).OK(t, &got)
-		return got
-	}
-	room := alice.CreateRoom(t).Join(t, bob)
-	room.SetState(t, alice, "m.room.encryption", map[string]any{"algorithm": "m.megolm.v1.aes-sha2"})
-	from := position()
-	bob.Do(t, "POST", upload, identity(bob, "first")).OK(t, nil)
-	dave.Do(t, "POST", upload, identity(dave, "first")).OK(t, nil)
-	room.Join(t, carol)
-	if got := changes(from); !slices.Equal(got.Changed, []id.UserID{bob.UserID, carol.UserID}) || len(got.Left) != 0 {
-		t.Errorf("after bob's upload and carol's join: got %v", got)
-	}
-	from = position()
-	bob.Do(t, "POST", upload, identity(bob, "first")).OK(t, nil)
-	if got := changes(from); len(got.Changed) != 0 {
-		t.Errorf("after the same upload again: got %v", got)
-	}
-	bob.Do(t, "POST", room.Path("/leave"), nil).OK(t, nil)
-	if got := changes(from); len(got.Changed) != 0 || !slices.Equal(got.Left, []id.UserID{bob.UserID}) {
-		t.Errorf("after bob has left: got %v", got)
-	}
-	from = position()
-	alice.Do(t, "POST", room.Path("/leave"), nil).OK(t, nil)
-	if got := changes(from); !slices.Equal(got.Left, []id.UserID{carol.UserID}) {
-		t.Errorf("after alice has left: got %v", got)
-	}
-	apitest.Run(t, []apitest.Case{
-		{Name: "no token", As: alice, Do: "GET", Path: "/_matrix/client/v3/keys/changes?from=x&to=s1", Want: errcode.InvalidParam},
-		{Name: "no other token", As: alice, Do: "GET", Path: "/_matrix/client/v3/keys/changes?from=s1&to=x", Want: errcode.InvalidParam},
-		{Name: "without an end", As: alice, Do: "GET", Path: "/_matrix/client/v3/keys/changes?from=s1", Want: errcode.MissingParam},
-		{Name: "by nobody", As: srv.Anyone(), Do: "GET", Path: "/_matrix/client/v3/keys/changes?from=s1&to=s2", Want: errcode.MissingToken},
 	})
 }
 

@@ -6,13 +6,9 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/narthex-matrix/narthex/internal/accounts"
-	"github.com/narthex-matrix/narthex/internal/canonicaljson"
 	"github.com/narthex-matrix/narthex/internal/db"
-	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
-	"github.com/narthex-matrix/narthex/internal/rooms"
 )
 
 type queryKeysRequest struct {
@@ -20,170 +16,120 @@ type queryKeysRequest struct {
 }
 
 type queryKeysResponse struct {
-	DeviceKeys map[id.UserID]map[id.DeviceID]jsontext.Value `json:"device_keys"`
-	Failures   map[id.ServerName]struct{}                   `json:"failures"`
+	DeviceKeys      map[id.UserID]map[id.DeviceID]jsontext.Value `json:"device_keys"`
+	MasterKeys      map[id.UserID]jsontext.Value                 `json:"master_keys"`
+	SelfSigningKeys map[id.UserID]jsontext.Value                 `json:"self_signing_keys"`
+	UserSigningKeys map[id.UserID]jsontext.Value                 `json:"user_signing_keys"`
+	Failures        map[id.ServerName]struct{}                   `json:"failures"`
 }
 
-func (s *Service) queryKeys(ctx context.Context, _ *httpapi.Call, req queryKeysRequest) (out queryKeysResponse, err error) {
-	out.Failures = unreachable(s, req.DeviceKeys)
+func (s *Service) queryKeys(ctx context.Context, call *httpapi.Call, req queryKeysRequest) (out queryKeysResponse, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		out.DeviceKeys = map[id.UserID]map[id.DeviceID]jsontext.Value{}
 		var users []id.UserID
 		for u := range req.DeviceKeys {
 			users = append(users, u)
 		}
-		known, err := s.accounts.Known(tx, users)
+		view, err := s.keysOf(tx, call.UserID, users)
 		if err != nil {
 			return err
 		}
-		for u := range known {
-			out.DeviceKeys[u] = map[id.DeviceID]jsontext.Value{}
-		}
-		devices, err := s.accounts.Devices(tx, users...)
-		if err != nil {
-			return err
-		}
-		names := map[deviceOf]*string{}
-		for _, d := range devices {
-			names[deviceOf{d.UserID, d.DeviceID}] = d.DisplayName
-		}
-		return eachIdentity(tx, users, func(d deviceOf, keys []byte) error {
-			wanted := req.DeviceKeys[d.userID]
-			found := out.DeviceKeys[d.userID]
-			if found == nil || len(wanted) > 0 && !slices.Contains(wanted, d.deviceID) {
-				return nil
-			}
-			found[d.deviceID], err = withName(keys, names[d])
-			return err
-		})
+		out, err = view.answer(req.DeviceKeys)
+		return err
 	})
+	out.Failures = unreachable(s, req.DeviceKeys)
 	return out, err
 }
 
-// deviceOf is a device of a user.
-type deviceOf struct {
-	userID   id.UserID
-	deviceID id.DeviceID
+// keyView is what one user sees of the keys of others. Specification: End-to-end
+// encryption, "Key and signature security".
+type keyView struct {
+	viewer  id.UserID
+	users   map[id.UserID]bool // who exist
+	names   map[deviceOf]*string
+	devices map[deviceOf]identity
+	cross   map[id.UserID]userKeys
+	own     map[id.UserID]userSignature // the viewer's, of the master keys of others
 }
 
-// eachIdentity calls f with the identity keys of each device of some users.
-func eachIdentity(tx *db.Tx, users []id.UserID, f func(deviceOf, []byte) error) error {
-	return db.Chunks(users, func(chunk []id.UserID) error {
-		in := db.In(chunk)
-		return db.Each(tx, func(r db.Row) error {
-			var d deviceOf
-			var keys []byte
-			if err := r.Scan(&d.userID, &d.deviceID, &keys); err != nil {
-				return err
+// keysOf reads the keys of some users in a fixed number of statements.
+func (s *Service) keysOf(tx *db.Tx, viewer id.UserID, users []id.UserID) (v keyView, err error) {
+	v.viewer = viewer
+	if v.users, err = s.accounts.Known(tx, users); err != nil {
+		return v, err
+	}
+	devices, err := s.accounts.Devices(tx, users...)
+	if err != nil {
+		return v, err
+	}
+	v.names = make(map[deviceOf]*string, len(devices))
+	for _, d := range devices {
+		v.names[deviceOf{d.UserID, d.DeviceID}] = d.DisplayName
+	}
+	if v.devices, err = identities(tx, users); err != nil {
+		return v, err
+	}
+	if v.cross, err = crossSigningKeys(tx, users); err != nil {
+		return v, err
+	}
+	v.own, err = userSignaturesBy(tx, viewer, users)
+	return v, err
+}
+
+func (v keyView) answer(wanted map[id.UserID][]id.DeviceID) (out queryKeysResponse, err error) {
+	out.DeviceKeys = make(map[id.UserID]map[id.DeviceID]jsontext.Value, len(v.users))
+	out.MasterKeys, out.SelfSigningKeys, out.UserSigningKeys = map[id.UserID]jsontext.Value{}, map[id.UserID]jsontext.Value{}, map[id.UserID]jsontext.Value{}
+	ofMaster := map[id.UserID]signatures{}
+	for u := range v.users {
+		out.DeviceKeys[u], ofMaster[u] = map[id.DeviceID]jsontext.Value{}, signatures{}
+	}
+	for of, i := range v.devices {
+		list := wanted[of.userID]
+		if _, known := v.users[of.userID]; !known {
+			continue
+		}
+		ofMaster[of.userID].set(of.userID, string(of.deviceID), i.masterSignature)
+		if len(list) > 0 && !slices.Contains(list, of.deviceID) {
+			continue
+		}
+		if out.DeviceKeys[of.userID][of.deviceID], err = v.device(of, i); err != nil {
+			return out, err
+		}
+	}
+	for u := range v.users {
+		keys := v.cross[u]
+		if signed, ok := v.own[u]; ok && signed.masterKey == keys[master].publicKey {
+			ofMaster[u].set(v.viewer, signed.signingKey, signed.signature)
+		}
+		for usage, answers := range map[usage]map[id.UserID]jsontext.Value{master: out.MasterKeys, selfSigning: out.SelfSigningKeys, userSigning: out.UserSigningKeys} {
+			key, ok := keys[usage]
+			if !ok || usage == userSigning && u != v.viewer {
+				continue
 			}
-			return f(d, keys)
-		}, `SELECT user_id, device_id, keys FROM device_keys WHERE user_id IN (`+in.Marks(1)+`)`, in.Args()...)
-	})
+			by := signatures{}
+			if usage == master {
+				by = ofMaster[u]
+			}
+			by.set(u, keys[master].publicKey, key.signature)
+			if answers[u], err = object(key.keys, by, nil); err != nil {
+				return out, err
+			}
+		}
+	}
+	return out, nil
 }
 
-// withName adds the name of the device, which no signature covers.
-func withName(keys []byte, name *string) (jsontext.Value, error) {
-	if name == nil {
-		return keys, nil
-	}
-	members, err := canonicaljson.AppendMembers(nil, keys)
-	if err != nil {
-		return nil, err
-	}
-	unsigned := append(canonicaljson.AppendString([]byte(`{"device_display_name":`), *name), '}')
-	return canonicaljson.AppendObject(nil, canonicaljson.Set(members, "unsigned", unsigned)), nil
+type unsignedDeviceInfo struct {
+	DisplayName string `json:"device_display_name"`
 }
 
-type getKeysChangesRequest struct {
-	From string `query:"from,required"`
-	To   string `query:"to,required"`
-}
-
-type getKeysChangesResponse struct {
-	Changed []id.UserID `json:"changed"`
-	Left    []id.UserID `json:"left"`
-}
-
-func (s *Service) getKeysChanges(ctx context.Context, call *httpapi.Call, req getKeysChangesRequest) (out getKeysChangesResponse, err error) {
-	var bounds [2]int64
-	for i, p := range [][2]string{{"from", req.From}, {"to", req.To}} {
-		if bounds[i], err = rooms.ParsePosition(p[1]); err != nil {
-			return out, errcode.InvalidParam.New("The parameter %q is not valid: it must be a token from this server.", p[0]).With("param", p[0])
-		}
+// device gives the keys of a device as others get them: with the signatures that
+// there are, and its name, which no signature covers.
+func (v keyView) device(of deviceOf, i identity) (jsontext.Value, error) {
+	by := signatures{}
+	by.set(of.userID, string(of.deviceID), i.signature)
+	by.set(of.userID, v.cross[of.userID][selfSigning].publicKey, i.selfSignature)
+	if name := v.names[of]; name != nil {
+		return object(i.keys, by, unsignedDeviceInfo{*name})
 	}
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		updated, err := accounts.DeviceListChanges(tx, bounds[0], bounds[1])
-		if err != nil {
-			return err
-		}
-		came, gone, err := movements(tx, call.UserID, bounds[0], bounds[1])
-		if err != nil {
-			return err
-		}
-		shared, err := rooms.Sharing(tx, call.UserID, slices.Concat(updated, came, gone))
-		if err != nil {
-			return err
-		}
-		changed, left := map[id.UserID]bool{}, map[id.UserID]bool{}
-		for _, u := range updated {
-			changed[u] = shared[u] || u == call.UserID
-		}
-		for _, u := range came {
-			changed[u] = changed[u] || shared[u] && u != call.UserID
-		}
-		for _, u := range gone {
-			left[u] = !shared[u] && u != call.UserID
-		}
-		out = getKeysChangesResponse{listed(changed), listed(left)}
-		return nil
-	})
-	return out, err
-}
-
-// movements gives the users whom the user met in encrypted rooms, and those who are
-// no longer in one with them, between two positions.
-func movements(tx *db.Tx, userID id.UserID, after, upTo int64) (came, gone []id.UserID, err error) {
-	memberships, err := rooms.Memberships(tx, userID, after)
-	if err != nil {
-		return nil, nil, err
-	}
-	entered, left := map[id.RoomID]int64{}, map[id.RoomID]int64{}
-	var touched, stayed []id.RoomID
-	for _, m := range memberships {
-		touched = append(touched, m.RoomID)
-	}
-	if touched, err = rooms.EncryptedRooms(tx, touched); err != nil {
-		return nil, nil, err
-	}
-	for _, m := range memberships {
-		switch {
-		case !slices.Contains(touched, m.RoomID) || m.Pos > upTo:
-		case m.Pos <= after:
-			stayed = append(stayed, m.RoomID)
-		case m.Membership == "join":
-			entered[m.RoomID] = upTo
-		default:
-			left[m.RoomID] = m.Pos
-		}
-	}
-	if came, gone, err = rooms.MemberChanges(tx, stayed, after, upTo); err != nil {
-		return nil, nil, err
-	}
-	met, err := rooms.MembersOf(tx, entered)
-	if err != nil {
-		return nil, nil, err
-	}
-	lost, err := rooms.MembersOf(tx, left)
-	return append(came, met...), append(gone, lost...), err
-}
-
-// listed gives the members of a set, in order.
-func listed(set map[id.UserID]bool) (list []id.UserID) {
-	for u, in := range set {
-		if in {
-			list = append(list, u)
-		}
-	}
-	slices.Sort(list)
-	return list
+	return object(i.keys, by, nil)
 }

@@ -3,11 +3,9 @@ package e2ee
 import (
 	"bytes"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/narthex-matrix/narthex/internal/canonicaljson"
@@ -15,7 +13,6 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
-	"github.com/narthex-matrix/narthex/internal/rooms"
 )
 
 const (
@@ -37,7 +34,7 @@ type uploadKeysResponse struct {
 }
 
 func (s *Service) uploadKeys(ctx context.Context, call *httpapi.Call, req uploadKeysRequest) (out uploadKeysResponse, err error) {
-	identity, err := identityKeys(call, req.DeviceKeys)
+	uploaded, err := readIdentity(call, req.DeviceKeys)
 	if err != nil {
 		return out, err
 	}
@@ -67,51 +64,12 @@ func (s *Service) uploadKeys(ctx context.Context, call *httpapi.Call, req upload
 				return errcode.InvalidParam.New("A device may have at most %d one-time keys of the algorithm %s that nobody has claimed.", maxOneTimeKeys, algorithm).With("param", "one_time_keys")
 			}
 		}
-		if identity == nil {
+		if uploaded == nil {
 			return nil
 		}
-		changed, err := putIdentityKeys(tx, call.UserID, call.DeviceID, identity)
-		if err != nil || !changed {
-			return err
-		}
-		if err := rooms.WakeRoomsOf(tx, call.UserID); err != nil {
-			return err
-		}
-		return s.accounts.DeviceListChanged(tx, call.UserID)
+		return s.putIdentity(tx, deviceOf{call.UserID, call.DeviceID}, *uploaded)
 	})
 	return out, err
-}
-
-// identityKeys checks the keys of the caller's device and gives them as they are
-// stored; nil if none were sent.
-func identityKeys(call *httpapi.Call, raw jsontext.Value) ([]byte, error) {
-	const name = "device_keys"
-	if raw == nil || raw.Kind() == 'n' {
-		return nil, nil
-	}
-	if len(raw) > maxDeviceKeys {
-		return nil, errcode.TooLarge.New("The keys of a device may have at most %d bytes.", maxDeviceKeys)
-	}
-	var keys struct {
-		UserID     string                       `json:"user_id"`
-		DeviceID   string                       `json:"device_id"`
-		Algorithms []string                     `json:"algorithms"`
-		Keys       map[string]string            `json:"keys"`
-		Signatures map[string]map[string]string `json:"signatures"`
-	}
-	err := json.Unmarshal(raw, &keys)
-	if err != nil || keys.Algorithms == nil || keys.Keys == nil || keys.Signatures == nil {
-		return nil, errcode.BadJSON.New("%q must have user_id, device_id, algorithms, keys and signatures, as the specification describes them.", name).With("param", name)
-	}
-	if keys.UserID != string(call.UserID) || keys.DeviceID != string(call.DeviceID) {
-		return nil, errcode.InvalidParam.New("%q must be those of the device that uploads them: %s of %s.", name, call.DeviceID, call.UserID).With("param", name)
-	}
-	members, err := canonicaljson.AppendMembers(nil, raw)
-	if err != nil {
-		return nil, err
-	}
-	members = canonicaljson.Without(members, "unsigned") // the server's to say
-	return canonicaljson.CanonicalLoose(canonicaljson.AppendObject(nil, members))
 }
 
 // deviceKey is a one-time or fallback key.
@@ -144,28 +102,46 @@ func deviceKeys(name string, keys map[string]jsontext.Value) ([]deviceKey, error
 	return out, nil
 }
 
-// addOneTimeKeys adds keys. What is there already under the same id must be the
-// same: clients repeat uploads whose answer was lost.
+// addOneTimeKeys adds keys. Clients repeat uploads whose answer was lost, and some of
+// the keys may have been claimed by then: these must not come back. Under the id of
+// a key that is still to be claimed there can be no other.
 func addOneTimeKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, keys []deviceKey) error {
 	for _, k := range keys {
-		n, err := tx.Exec(`INSERT INTO one_time_keys (user_id, device_id, algorithm, key_id, key) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (user_id, device_id, algorithm, key_id) DO NOTHING`, userID, deviceID, k.algorithm, k.keyID, k.key)
-		if err != nil || n > 0 {
+		added, err := addOneTimeKey(tx, userID, deviceID, k)
+		if added || err != nil {
 			if err != nil {
 				return err
 			}
 			continue
 		}
-		old, err := db.Value[[]byte](tx, `SELECT key FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND key_id = $4`,
+		var old []byte
+		var claimed *int64
+		_, err = db.One(tx, func(r db.Row) (struct{}, error) { return struct{}{}, r.Scan(&old, &claimed) },
+			`SELECT key, claimed_ts FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND key_id = $4`,
 			userID, deviceID, k.algorithm, k.keyID)
-		if err != nil {
+		switch {
+		case err != nil:
+			return err
+		case bytes.Equal(old, k.key):
+			continue
+		case claimed == nil:
+			return errcode.InvalidParam.New("The one-time key %s:%s exists already, and is another.", k.algorithm, k.keyID).With("param", "one_time_keys")
+		}
+		if _, err := tx.Exec(`DELETE FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND key_id = $4`,
+			userID, deviceID, k.algorithm, k.keyID); err != nil {
 			return err
 		}
-		if !bytes.Equal(old, k.key) {
-			return errcode.InvalidParam.New("The one-time key %s:%s exists already, and is another.", k.algorithm, k.keyID).With("param", "one_time_keys")
+		if _, err := addOneTimeKey(tx, userID, deviceID, k); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func addOneTimeKey(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, k deviceKey) (bool, error) {
+	n, err := tx.Exec(`INSERT INTO one_time_keys (user_id, device_id, algorithm, key_id, key) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (user_id, device_id, algorithm, key_id) DO NOTHING`, userID, deviceID, k.algorithm, k.keyID, k.key)
+	return n > 0, err
 }
 
 // putFallbackKeys replaces keys. One that is there already stays used if it was.
@@ -182,21 +158,6 @@ func putFallbackKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, keys []d
 	return nil
 }
 
-// putIdentityKeys stores the keys of a device and reports whether they are others
-// than before.
-func putIdentityKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, keys []byte) (bool, error) {
-	old, err := db.Value[[]byte](tx, `SELECT keys FROM device_keys WHERE user_id = $1 AND device_id = $2`, userID, deviceID)
-	if err != nil && !errors.Is(err, db.ErrNoRow) {
-		return false, err
-	}
-	if bytes.Equal(old, keys) {
-		return false, nil
-	}
-	_, err = tx.Exec(`INSERT INTO device_keys (user_id, device_id, keys) VALUES ($1, $2, $3)
-		ON CONFLICT (user_id, device_id) DO UPDATE SET keys = excluded.keys`, userID, deviceID, keys)
-	return true, err
-}
-
 // OneTimeKeyCounts gives the number of unclaimed one-time keys of a device by
 // algorithm. The one that every client uses is always among them.
 func (s *Service) OneTimeKeyCounts(tx *db.Tx, userID id.UserID, deviceID id.DeviceID) (map[string]int64, error) {
@@ -207,7 +168,7 @@ func (s *Service) OneTimeKeyCounts(tx *db.Tx, userID id.UserID, deviceID id.Devi
 		err := r.Scan(&algorithm, &n)
 		counts[algorithm] = n
 		return err
-	}, `SELECT algorithm, COUNT(*) FROM one_time_keys WHERE user_id = $1 AND device_id = $2 GROUP BY algorithm`, userID, deviceID)
+	}, `SELECT algorithm, COUNT(*) FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND claimed_ts IS NULL GROUP BY algorithm`, userID, deviceID)
 }
 
 // UnusedFallbackKeys gives the algorithms of which a device has a fallback key that

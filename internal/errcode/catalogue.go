@@ -217,6 +217,18 @@ var (
 		Source:  "Client-server API, forgetRoom"})
 )
 
+// End-to-end encryption.
+var (
+	InvalidSignature = row(Code{Key: "InvalidSignature", Name: "M_INVALID_SIGNATURE", Status: 400,
+		Meaning: "A signature that a cross-signing key must carry is missing or wrong. For single signatures it is sent inside `failures`, with status 200.",
+		Client:  "Sign again with the present keys; if they differ from those of the server, fetch them first.",
+		Source:  "Client-server API, Cross-signing"})
+	WrongRoomKeysVersion = row(Code{Key: "WrongRoomKeysVersion", Name: "M_WRONG_ROOM_KEYS_VERSION", Status: 403, Members: []string{"current_version"},
+		Meaning: "Keys can be written only to the newest backup, and the request names an older one.",
+		Client:  "Stop writing to the old backup; use the one that `current_version` names, if it is trusted.",
+		Source:  "Client-server API, Server-side key backups"})
+)
+
 // Profiles.
 var (
 	ProfileTooLarge = row(Code{Key: "ProfileTooLarge", Name: "M_PROFILE_TOO_LARGE", Status: 400,

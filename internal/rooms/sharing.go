@@ -43,25 +43,31 @@ func WakeRoomsOf(tx *db.Tx, users ...id.UserID) error {
 	return err
 }
 
-// EncryptedRooms gives those of some rooms that are encrypted.
-func EncryptedRooms(tx *db.Tx, roomIDs []id.RoomID) (out []id.RoomID, err error) {
-	err = db.Chunks(roomIDs, func(chunk []id.RoomID) error {
+// EncryptedRooms gives those of some rooms that are encrypted, and the position
+// since which they are, as they are now.
+func EncryptedRooms(tx *db.Tx, roomIDs []id.RoomID) (map[id.RoomID]int64, error) {
+	since := map[id.RoomID]int64{}
+	return since, db.Chunks(roomIDs, func(chunk []id.RoomID) error {
 		in := db.In(chunk)
-		some, err := db.All(tx, db.Scalar[id.RoomID], `SELECT room_id FROM room_state WHERE room_id IN (`+in.Marks(1)+`)
+		return db.Each(tx, func(r db.Row) error {
+			var roomID id.RoomID
+			var pos int64
+			err := r.Scan(&roomID, &pos)
+			since[roomID] = pos
+			return err
+		}, `SELECT room_id, from_pos FROM room_state WHERE room_id IN (`+in.Marks(1)+`)
 			AND type = 'm.room.encryption' AND state_key = '' AND until_pos = 9223372036854775807`, in.Args()...)
-		out = append(out, some...)
-		return err
 	})
-	return out, err
 }
 
-// MembersOf gives the users who are in any of some rooms, and have been, with the
-// same name and picture, since before a position in each.
+// MembersOf gives the users who were in any of some rooms, each as it was at a
+// position.
 func MembersOf(tx *db.Tx, at map[id.RoomID]int64) (out []id.UserID, err error) {
 	err = db.Chunks(positions(at), func(pairs []string) error {
 		in := db.In(pairs)
-		some, err := db.All(tx, db.Scalar[id.UserID], wanted+in.Pairs(1)+`) AS pairs) SELECT DISTINCT m.user_id FROM want
-			JOIN room_members m ON m.room_id = want.room_id AND m.membership = 'join' AND m.event_pos <= CAST(want.at AS BIGINT)`, in.Args()...)
+		some, err := db.All(tx, db.Scalar[id.UserID], wanted+in.Pairs(1)+`) AS pairs) SELECT DISTINCT st.state_key FROM want
+			JOIN room_state st ON st.room_id = want.room_id AND st.type = 'm.room.member' AND st.value = 'join'
+				AND st.from_pos + 0 <= CAST(want.at AS BIGINT) AND st.until_pos > CAST(want.at AS BIGINT)`, in.Args()...)
 		out = append(out, some...)
 		return err
 	})

@@ -71,7 +71,7 @@ func (r *reading) addKeyCounts() (err error) {
 }
 
 // addDeviceLists adds whose devices the client must look up again, and whose it may
-// forget: users whose devices changed, and users with whom the user came to share
+// forget: users whose keys, or signatures of them, changed, and users with whom the user came to share
 // an encrypted room, or ceased to. After an initial sync the client asks for what
 // it needs (client-server API, Extensions to /sync of end-to-end encryption).
 func (r *reading) addDeviceLists() error {
@@ -86,6 +86,13 @@ func (r *reading) addDeviceLists() error {
 		}
 		if err := r.keepSharing(changed, updated); err != nil {
 			return err
+		}
+		signed, err := r.s.e2ee.Signed(r.tx, r.userID, r.since, r.to)
+		if err != nil {
+			return err
+		}
+		for _, u := range signed {
+			changed[u] = true
 		}
 	}
 	came, gone, err := r.movements()
@@ -141,10 +148,10 @@ func (r *reading) movements() (came, gone []id.UserID, err error) {
 	}
 	var changed []id.RoomID
 	entered, left := map[id.RoomID]int64{}, map[id.RoomID]int64{}
-	for _, roomID := range encrypted {
+	for roomID := range encrypted {
 		switch st := r.byRoom[roomID]; {
 		case st.left:
-			left[roomID] = st.upTo
+			left[roomID] = st.view.LastIn(r.to)
 		case st.fresh, st.crypto:
 			entered[roomID] = r.to
 		default:

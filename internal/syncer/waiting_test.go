@@ -62,8 +62,7 @@ func TestWaitingSyncIsWoken(t *testing.T) {
 		}},
 		{"a message to the device", func() { tell(t, alice, "x", map[id.UserID][]id.DeviceID{bob.UserID: {bob.DeviceID}}) }},
 		{"the keys of a device of another", func() {
-			alice.Do(t, "POST", "/_matrix/client/v3/keys/upload", map[string]any{"device_keys": map[string]any{
-				"user_id": alice.UserID, "device_id": alice.DeviceID, "algorithms": []string{"m.olm.v1"}, "keys": map[string]any{"ed25519:DEVICE1": "k"}, "signatures": map[string]any{}}}).OK(t, nil)
+			alice.UploadDeviceKeys(t)
 		}},
 		{"an invite", func() { hall.Invite(t, bob) }},
 		{"one's join on another device", func() { hall.Join(t, bob) }},
