@@ -121,7 +121,7 @@ var sentences = map[Reason]struct{ mine, theirs, new string }{
 	},
 	DeviceNotFound: {
 		mine:   "The homeserver does not know the new device, though that says that it is signed in. Your keys were not shared. Look at the list of your devices, and start again with a new code.",
-		theirs: "The other device could not find this one at the homeserver, and did not share your keys.",
+		theirs: "The other device could not find this one at the homeserver, and did not share your keys. Start again with a new code.",
 	},
 	UnexpectedMessage: {
 		mine:   "The other device sent something that does not belong to this step. Update the apps on both devices and start again with a new code.",
