@@ -12,6 +12,8 @@ import (
 
 type signinCommand struct {
 	Password signinPasswordCommand `cmd:"" help:"Sign in by password, and set up encryption for the account."`
+	New      signinNewCommand      `cmd:"" help:"Sign in this device with a QR code and another device."`
+	Existing signinExistingCommand `cmd:"" help:"Sign in another device with a QR code and this one."`
 	Status   signinStatusCommand   `cmd:"" help:"Show who is signed in here, and whether others trust the device."`
 	Refresh  signinRefreshCommand  `cmd:"" help:"Replace the access token now."`
 	Logout   signinLogoutCommand   `cmd:"" help:"Sign out and forget the device."`

@@ -98,12 +98,16 @@ func (c *console) fail(err error) error {
 	a := explain(err)
 	reason := printable(err.Error())
 	text := fmt.Sprintf("It did not work: %s", reason)
+	cause := printable(causeOf(err))
+	if cause != "" {
+		text += "\nBehind it: " + cause
+	}
 	if a.meaning != "" {
 		text += "\nWhat it means: " + a.meaning
 	}
 	text += "\nWhat to do: " + a.next
 	if c.json {
-		c.tell("failed", fields{"reason": a.code, "error": reason, "meaning": a.meaning, "next": a.next}, "")
+		c.tell("failed", fields{"reason": a.code, "error": reason, "cause": cause, "meaning": a.meaning, "next": a.next}, "")
 	} else {
 		fmt.Fprintln(c.std.err, text)
 	}

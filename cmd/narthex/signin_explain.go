@@ -8,6 +8,7 @@ import (
 
 	"github.com/narthex-matrix/narthex/signin"
 	"github.com/narthex-matrix/narthex/signin/crosssigning"
+	"github.com/narthex-matrix/narthex/signin/qr"
 )
 
 // advice is what a failure means and what to do about it.
@@ -26,6 +27,13 @@ var known = []struct {
 	{errNoAnswer, advice{"no_answer", "", "Answer on the terminal, or give one answer per line on the standard input."}},
 	{errNotSignedIn, advice{"not_signed_in", "", `Sign in with "narthex signin password" or "narthex signin new", or name another file with --state.`}},
 	{errOccupied, advice{"signed_in_already", "One file keeps one device.", `Sign that device out with "narthex signin logout", or keep the new one elsewhere with --state FILE.`}},
+	{errNoServer, advice{"no_homeserver", "", `For example: "narthex signin new example.org".`}},
+	{errNoCode, advice{"no_code", "", "Take the picture again: straight from the front, sharp, the whole code with a white border."}},
+	{errNotBase64, advice{"no_code", "", "Copy the text of the code whole."}},
+	{errProfile, advice{"wrong_profile", "", "seed and deployed go with 2024, msc4388 and vodozemac with 2025."}},
+	{errNoKeys, advice{"not_ready", "A device without these keys cannot sign in another one.", `Sign in from a device that has them, or run "narthex signin logout" and "narthex signin password" with the recovery key.`}},
+	{qr.ErrMailboxGone, advice{"session_over", "The code has run out, or was used.", "Show a new code and start again."}},
+	{qr.ErrNoRendezvous, advice{"unsupported_protocol", "Sign-in with a QR code is not possible at this homeserver, or not in this generation.", `Try the other --generation, or ask the administrator, who can run "narthex doctor qr".`}},
 	{errNoRefresh, advice{"no_refresh_token", "", `Nothing. A device that is signed in by "narthex signin new" has tokens that are replaced.`}},
 	{errRecoveryKey, advice{"wrong_recovery_key", "The device is signed in, but others do not trust it.", `Run "narthex signin logout", then sign in again with the recovery key as it was shown: 48 letters and digits in groups of four. If it is lost, use --reset.`}},
 	{errNoStorage, advice{"no_secret_storage", "Only your other devices have the keys.", `Run "narthex signin logout", then sign in with "narthex signin new" and one of your other devices; or replace the keys with --reset.`}},
@@ -61,7 +69,38 @@ func explain(err error) advice {
 	return a
 }
 
+// failureAdvice adds to a failure, whose text says what it means and what to do in
+// any app, what to do here.
+func failureAdvice(f *qr.Failure) advice {
+	return advice{code: string(f.Reason), next: afterFailure(f)}
+}
+
+// afterFailure adds commands to the advice of a failure.
+func afterFailure(f *qr.Failure) string {
+	if f.SignedIn {
+		return `"narthex signin logout" ends the new device, if this is it; "narthex signin status" shows where it stands.`
+	}
+	if f.Reason == qr.NotReady || f.Reason == qr.UnsupportedProtocol {
+		return `"narthex doctor qr" shows what the homeserver lacks.`
+	}
+	return `Start "narthex signin new" and "narthex signin existing" again, for a new code.`
+}
+
+// causeOf is what failed on this device behind a failure, for those who can mend
+// it.
+func causeOf(err error) string {
+	var ended *qr.Failure
+	if errors.As(err, &ended) && ended.Cause != nil {
+		return ended.Cause.Error()
+	}
+	return ""
+}
+
 func adviceFor(err error) advice {
+	var failed *qr.Failure
+	if errors.As(err, &failed) {
+		return failureAdvice(failed)
+	}
 	for _, k := range known {
 		if errors.Is(err, k.is) {
 			return k.advice
@@ -73,7 +112,10 @@ func adviceFor(err error) advice {
 	var metadata *signin.MetadataError
 	var network net.Error
 	var again *interactive
+	var code *qr.PayloadError
 	switch {
+	case errors.As(err, &code):
+		return advice{"bad_code", "", `To try again: show a new code. A code can be given as a picture (--scan) or as text (--code).`}
 	case errors.As(err, &refusal):
 		a, ok := byCode[refusal.Code]
 		if !ok {

@@ -76,7 +76,7 @@ func (f stateFile) load() (*signedIn, error) {
 		return nil, err
 	}
 	var s signedIn
-	if err := json.Unmarshal(raw, &s); err != nil || s.UserID == "" || s.DeviceID == "" {
+	if err := json.Unmarshal(raw, &s); err != nil || s.BaseURL == "" || s.DeviceID == "" {
 		return nil, fmt.Errorf("%s is not a file that this command has written", f)
 	}
 	return &s, nil

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	_ "image/jpeg" // photographs of codes
+	_ "image/png"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/qrcode"
+	qrimage "rsc.io/qr"
+)
+
+// quietZone is the empty border of a code, in modules.
+const quietZone = 4
+
+// drawCode makes a QR code in binary mode, as MSC4108 wants it: all bytes as they
+// are, and error correction of level Q. No code that this program makes is short
+// and upper-case enough for another mode.
+func drawCode(code []byte) (*qrimage.Code, error) {
+	drawn, err := qrimage.Encode(string(code), qrimage.Q)
+	if err != nil {
+		return nil, fmt.Errorf("the QR code cannot be drawn: %w", err)
+	}
+	return drawn, nil
+}
+
+// blocks draws a code for a terminal, two modules in each character. With colours
+// it is black on white; without, the light modules are drawn, because most
+// terminals are dark.
+func blocks(code *qrimage.Code, colours bool) string {
+	dark := func(x, y int) bool {
+		return x >= 0 && y >= 0 && x < code.Size && y < code.Size && code.Black(x, y)
+	}
+	var b strings.Builder
+	for y := -quietZone; y < code.Size+quietZone; y += 2 {
+		if colours {
+			b.WriteString("\x1b[30;47m")
+		}
+		for x := -quietZone; x < code.Size+quietZone; x++ {
+			upper, lower := dark(x, y), dark(x, y+1)
+			if !colours {
+				upper, lower = !upper, !lower
+			}
+			switch {
+			case upper && lower:
+				b.WriteRune('█')
+			case upper:
+				b.WriteRune('▀')
+			case lower:
+				b.WriteRune('▄')
+			default:
+				b.WriteByte(' ')
+			}
+		}
+		if colours {
+			b.WriteString("\x1b[0m")
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// largestPicture bounds the memory that a picture can ask for.
+const largestPicture = 50_000_000
+
+// errNoCode says that there is no code in a picture.
+var errNoCode = errors.New("there is no QR code in the picture, or it cannot be read")
+
+// readPicture finds the bytes of a QR code in a PNG or JPEG file.
+func readPicture(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	about, _, err := image.DecodeConfig(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s is no PNG or JPEG picture", file)
+	}
+	if about.Width*about.Height > largestPicture {
+		return nil, fmt.Errorf("the picture %s is too large; cut out the code", file)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	picture, _, err := image.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("the picture %s cannot be read: %w", file, err)
+	}
+	bitmap, err := gozxing.NewBinaryBitmapFromImage(picture)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoCode, err)
+	}
+	found, err := qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
+	if err != nil {
+		return nil, errNoCode
+	}
+	// The text of the result has been through a guess of its encoding; the
+	// segments are the bytes.
+	segments, ok := found.GetResultMetadata()[gozxing.ResultMetadataType_BYTE_SEGMENTS].([][]byte)
+	if !ok {
+		return nil, errNoCode
+	}
+	var code []byte
+	for _, s := range segments {
+		code = append(code, s...)
+	}
+	return code, nil
+}
