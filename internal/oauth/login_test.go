@@ -13,7 +13,7 @@ import (
 func TestGetLoginFlows(t *testing.T) {
 	srv := apitest.New(t)
 	r := srv.Anyone().Do(t, "GET", loginPath, nil).OK(t, nil)
-	if got, want := string(r.Body), `{"flows":[{"type":"m.login.password"},{"type":"m.login.token","get_login_token":true}]}`; got != want {
+	if got, want := string(r.Body), `{"flows":[{"type":"m.login.password"},{"type":"m.login.sso","oauth_aware_preferred":true,"org.matrix.msc3824.delegated_oidc_compatibility":true},{"type":"m.login.token","get_login_token":true}]}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

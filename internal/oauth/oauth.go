@@ -61,10 +61,11 @@ func (s *Service) sweep(ctx context.Context, _ jobs.Job) error {
 		if err := forgetClients(tx); err != nil {
 			return err
 		}
-		for _, of := range []string{"oauth_codes", "browser_sessions"} {
-			if _, err := tx.Exec(`DELETE FROM `+of+` WHERE expires_ts <= $1`, now); err != nil {
-				return err
-			}
+		if _, err := tx.Exec(`DELETE FROM oauth_codes WHERE expires_ts <= $1`, now); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`DELETE FROM browser_sessions WHERE expires_ts <= $1`, now); err != nil {
+			return err
 		}
 		if _, err := tx.Exec(`DELETE FROM code_guesses WHERE until_ts <= $1`, now); err != nil {
 			return err

@@ -76,12 +76,14 @@ func (s *Service) prepareDevice(tx *db.Tx, userID id.UserID, deviceID id.DeviceI
 	if err := s.accounts.PutDevice(tx, userID, deviceID, name); err != nil {
 		return err
 	}
-	for _, of := range []string{"access_tokens", "refresh_tokens", "oauth_sessions"} {
-		if _, err := tx.Exec(`DELETE FROM `+of+` WHERE user_id = $1 AND device_id = $2`, userID, deviceID); err != nil {
-			return err
-		}
+	if _, err := tx.Exec(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2`, userID, deviceID); err != nil {
+		return err
 	}
-	return nil
+	if _, err := tx.Exec(`DELETE FROM refresh_tokens WHERE user_id = $1 AND device_id = $2`, userID, deviceID); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`DELETE FROM oauth_sessions WHERE user_id = $1 AND device_id = $2`, userID, deviceID)
+	return err
 }
 
 // newDeviceID is a device id for a client that brings none.
