@@ -136,7 +136,7 @@ func (a answer) object(into any) error {
 	if err := json.Unmarshal(a.body, into); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) && wrong.Field != "" {
-			return a.problem("has a %s of the wrong type", wrong.Field)
+			return a.problem("has %s of the wrong type", wrong.Field)
 		}
 		return a.problem("is not a JSON object")
 	}

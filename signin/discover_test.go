@@ -185,7 +185,7 @@ func TestMetadataSayWhatTheyLack(t *testing.T) {
 		})
 	}
 	_, err := homeserver(map[string]any{"grant_types_supported": "code"}).client().Discover(t.Context(), "example.org")
-	wantAnswer(t, err, "has a grant_types_supported of the wrong type")
+	wantAnswer(t, err, "has grant_types_supported of the wrong type")
 }
 
 func TestScopes(t *testing.T) {

@@ -187,7 +187,7 @@ func TestTokenAnswersAreChecked(t *testing.T) {
 		`{"token_type":"Bearer"}`:                       "has no access_token",
 		`{"access_token":"a"}`:                          `has a token of the type "" instead of Bearer`,
 		`{"access_token":"a","token_type":"mac"}`:       `has a token of the type "mac" instead of Bearer`,
-		`{"access_token":1,"token_type":"Bearer"}`:      "has a access_token of the wrong type",
+		`{"access_token":1,"token_type":"Bearer"}`:      "has access_token of the wrong type",
 		`["access_token"]`:                              "is not a JSON object",
 		`{"access_token":"a","token_type":"Bearer"`:     "is not a JSON object",
 		`{"access_token":"a","token_type":"Bearer"} {}`: "is not a JSON object",
@@ -341,7 +341,7 @@ func TestDeviceGrantIsRefused(t *testing.T) {
 		`{"device_code":"d1","user_code":"u"}`: "has no verification_uri",
 		`{"device_code":"d1","user_code":"u","verification_uri":"https://a/"}`:                "has no expires_in that makes sense",
 		`{"device_code":"d1","user_code":"u","verification_uri":"http://a/","expires_in":60}`: `has a verification URI that cannot be used: "http://a/" is not an https URL`,
-		`{"device_code":1}`: "has a device_code of the wrong type",
+		`{"device_code":1}`: "has device_code of the wrong type",
 	} {
 		wantAnswer(t, start(page{body: body}), problem)
 	}
