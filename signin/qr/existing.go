@@ -86,7 +86,7 @@ func (m existing) step(ev event) (existing, []effect) {
 	case existingSecrets:
 		switch ev := ev.(type) {
 		case secretsReady:
-			return m, []effect{send{secretsMessage{ev.secrets}}}
+			return m, []effect{send{secretsMessage(ev)}}
 		case secretsSent:
 			return m.end(nil, leave)
 		}

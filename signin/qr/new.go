@@ -150,7 +150,7 @@ func (m newcomer) receive(msg message) (newcomer, []effect) {
 	case secretsMessage:
 		if m.state == newSecrets {
 			m.state = newImport
-			return m, []effect{importSecrets{msg.secrets}}
+			return m, []effect{importSecrets(msg)}
 		}
 	}
 	if m.state == newConfirm && m.held == nil {
