@@ -338,6 +338,22 @@ func TestARefreshOutlivesWhoAskedForIt(t *testing.T) {
 	if token, err := tr.Token(t.Context()); token != "a2" || err != nil || !slices.Equal(s.tokens(), []string{"a2"}) {
 		t.Errorf("got %q, %v, saved %q", token, err, s.tokens())
 	}
+	wantRequests(t, w, "POST "+auth+"/token")
+}
+
+func TestARequestThatCrossesARefreshIsSentAgain(t *testing.T) {
+	w := newWeb()
+	c, tr, _ := signedIn(w)
+	crossed := unknownToken // without soft_logout: the old token is not good any more
+	crossed.do = func(*http.Request) {
+		w.advance(10 * time.Minute)
+		if token, err := tr.Token(t.Context()); token != "a2" || err != nil {
+			t.Errorf("got %q, %v", token, err)
+		}
+	}
+	w.on("POST "+auth+"/token", page{body: second}).on("GET "+sync1, crossed, page{body: "synced"})
+	wantGet(t, c, "200 synced")
+	wantRequests(t, w, "GET "+sync1, "POST "+auth+"/token", "GET "+sync1)
 }
 
 func TestTokensThatCannotBeSavedAreNotUsed(t *testing.T) {

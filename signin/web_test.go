@@ -57,8 +57,8 @@ func (w *web) RoundTrip(r *http.Request) (*http.Response, error) {
 	if p.do != nil {
 		p.do(r)
 	}
-	if p.err != nil {
-		return nil, p.err
+	if err := errors.Join(p.err, r.Context().Err()); err != nil {
+		return nil, err
 	}
 	rec := httptest.NewRecorder()
 	for name, values := range p.header {

@@ -340,11 +340,19 @@ func TestCreate2024(t *testing.T) {
 
 func TestCreateFollowsADelegation2024(t *testing.T) {
 	p := newPlace(t, place2024)
-	home := newPlace(t, func(*meetingPlace) http.Handler { return http.RedirectHandler(p.URL+path2024, 307) })
+	home := newPlace(t, func(*meetingPlace) http.Handler {
+		return http.RedirectHandler(p.URL+path2024, http.StatusTemporaryRedirect)
+	})
 	m := must(qr.Create2024(t.Context(), home.URL, home.options(nil)))(t)
 	send(t, m, "x")
 	if p.content() != "x" {
 		t.Error("the message is not at the server that the homeserver delegates to")
+	}
+	circle := newPlace(t, func(*meetingPlace) http.Handler {
+		return http.RedirectHandler(path2024, http.StatusTemporaryRedirect)
+	})
+	if _, err := qr.Create2024(t.Context(), circle.URL, circle.options(nil)); err == nil || len(circle.requests()) > 5 {
+		t.Errorf("a circle: %v after %d requests", err, len(circle.requests()))
 	}
 }
 
