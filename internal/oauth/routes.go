@@ -48,7 +48,7 @@ func (s *Service) legacyRoutes() []httpapi.Route {
 		httpapi.JSON("POST /_matrix/client/v3/login", "login", httpapi.Anyone, httpapi.Login, s.login).
 			Fails(errcode.Forbidden, errcode.UnrecognizedValue, errcode.UserDeactivated, errcode.UserLocked, errcode.UserAwaitingApproval),
 		httpapi.JSON("POST /_matrix/client/v1/login/get_token", "generateLoginToken", httpapi.User, httpapi.Login, s.generateLoginToken).
-			Suspended().Fails(errcode.InteractiveAuth),
+			Suspended().Fails(errcode.InteractiveAuth, errcode.Forbidden),
 		httpapi.JSON("POST /_matrix/client/v3/refresh", "refresh", httpapi.Anyone, httpapi.Cheap, s.refresh).
 			Also("/_matrix/client/v1/refresh").Fails(errcode.UnknownToken, errcode.UserLocked),
 		httpapi.JSON("POST /_matrix/client/v3/logout", "logout", httpapi.User, httpapi.Cheap, s.logout).Guests().Suspended().Locked(),
