@@ -39,6 +39,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/signing"
 	"github.com/narthex-matrix/narthex/internal/syncer"
 	"github.com/narthex-matrix/narthex/internal/timeline"
+	"github.com/narthex-matrix/narthex/internal/web"
 )
 
 // Seams are the edges to the outside world: main fills them from the
@@ -124,6 +125,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	pushes := push.New(push.Deps{DB: a.DB, AccountData: accountData})
 	reports := moderation.New(moderation.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms})
 	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Profile: profiles, Moderation: reports, Passwords: a.Passwords})
+	pages := web.New(web.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, OAuth: a.OAuth, Profile: profiles, Passwords: a.Passwords})
 	sync := syncer.New(syncer.Deps{
 		DB: a.DB, Bus: a.bus, Accounts: a.Accounts, AccountData: accountData, Rooms: a.Rooms,
 		Timeline: history, Ephemeral: ephemera, Push: pushes, E2EE: a.E2EE,
@@ -144,6 +146,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		pushes.Routes(),
 		sync.Routes(),
 		administration.Routes(),
+		pages.Routes(),
 		discovery.New(discovery.Deps{Config: cfg}).Routes(),
 	)
 	a.runner = jobs.NewRunner(a.DB, seams.Log, slices.Concat(
@@ -162,6 +165,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		Now: seams.Now, Log: seams.Log, Observe: seams.Observe,
 		Authenticate:   a.OAuth.Authenticate,
 		Forms:          errcode.Forms{MSC3848: errcode.Mode(cfg.MSC3848Mode()), Approval: errcode.Mode(cfg.ApprovalErrcode())},
+		ErrorPage:      pages.ErrorPage,
 		Limits:         limits(cfg),
 		TrustedProxies: proxies(cfg),
 	}

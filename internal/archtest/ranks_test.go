@@ -23,7 +23,7 @@ var ranks = map[string]int{
 	"internal/timeline": 60, "internal/directory": 60, "internal/profile": 60, "internal/ephemeral": 60,
 	"internal/push": 60, "internal/moderation": 60, "internal/e2ee": 60,
 
-	"internal/syncer": 70, "internal/admin": 70, "internal/discovery": 70,
+	"internal/syncer": 70, "internal/admin": 70, "internal/discovery": 70, "internal/web": 70,
 
 	"internal/app": 80,
 

@@ -1,0 +1,160 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"html/template"
+	"net/http"
+	"net/url"
+
+	"github.com/narthex-matrix/narthex/internal/accounts"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/oauth"
+	"github.com/narthex-matrix/narthex/internal/page"
+)
+
+// consentRequest is the request of an app, as its query brings it. Each member is
+// a list, for what is there twice to be noticed.
+type consentRequest struct {
+	ClientID        []string `query:"client_id"`
+	RedirectURI     []string `query:"redirect_uri"`
+	ResponseType    []string `query:"response_type"`
+	ResponseMode    []string `query:"response_mode"`
+	State           []string `query:"state"`
+	Scope           []string `query:"scope"`
+	Challenge       []string `query:"code_challenge"`
+	ChallengeMethod []string `query:"code_challenge_method"`
+	Prompt          []string `query:"prompt"`
+	Request         []string `query:"request"`
+	RequestURI      []string `query:"request_uri"`
+}
+
+func (r consentRequest) values() url.Values {
+	out := url.Values{}
+	for name, values := range map[string][]string{
+		"client_id": r.ClientID, "redirect_uri": r.RedirectURI, "response_type": r.ResponseType, "response_mode": r.ResponseMode,
+		"state": r.State, "scope": r.Scope, "code_challenge": r.Challenge, "code_challenge_method": r.ChallengeMethod,
+		"prompt": r.Prompt, "request": r.Request, "request_uri": r.RequestURI,
+	} {
+		if len(values) > 0 {
+			out[name] = values
+		}
+	}
+	return out
+}
+
+// consentPath is the path and query of the page that asks for consent.
+func consentPath(query url.Values) string { return authorizePath + "?" + query.Encode() }
+
+// showConsent asks whether an app may use the account. It is the authorization
+// endpoint of OAuth 2.0 (RFC 6749 section 3.1).
+func (s *Service) showConsent(ctx context.Context, call *httpapi.Call, req consentRequest) (httpapi.Reply, error) {
+	query := req.values()
+	v, a, err := s.arriveFor(ctx, call, query)
+	var sentBack *oauth.RedirectError
+	switch {
+	case errors.As(err, &sentBack):
+		return httpapi.Redirect(sentBack.URL), nil
+	case err != nil:
+		return httpapi.Reply{}, err
+	case !v.signedIn() && a.Create && s.cfg.Registration.Enabled:
+		return v.leave(registerPath + "?" + url.Values{"continue": {consentPath(query)}}.Encode())
+	case !v.signedIn():
+		return v.signIn(consentPath(query))
+	case v.awaiting():
+		return s.waitFor(v, a)
+	}
+	var replaces *accounts.Device
+	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		replaces, err = s.oauth.Replaces(tx, a, v.userID())
+		return err
+	})
+	if err != nil {
+		return httpapi.Reply{}, err
+	}
+	reply, err := v.show(http.StatusOK, page.Consent{
+		Client: shown(a.Client), Account: string(v.userID()), ReturnsTo: a.Target(), DeviceID: string(a.Scope.DeviceID),
+		Replaces: replaced(replaces), Here: consentPath(query), Query: query.Encode(),
+	})
+	if err == nil {
+		reply.Header.Set("Content-Security-Policy", httpapi.ContentSecurityPolicy(a.Target()))
+	}
+	return reply, err
+}
+
+// arriveFor reads the cookies, and checks the request of an app.
+func (s *Service) arriveFor(ctx context.Context, call *httpapi.Call, query url.Values) (v *visitor, a oauth.Authorization, err error) {
+	if v, err = s.arrive(ctx, call); err != nil {
+		return nil, a, err
+	}
+	if len(consentPath(query)) > maxContinue {
+		return nil, a, errcode.InvalidParam.New("The request of the app that sent you here is too long. Tell its makers.")
+	}
+	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		a, err = s.oauth.ParseAuthorization(tx, query)
+		return err
+	})
+	return v, a, err
+}
+
+// waitFor says that the account waits, and takes the browser back to the app with
+// the refusal (MSC3866, A-32).
+func (s *Service) waitFor(v *visitor, a oauth.Authorization) (httpapi.Reply, error) {
+	client := shown(a.Client)
+	return v.wait(http.StatusOK, page.Waiting{For: &client, Return: template.URL(a.Awaiting())})
+}
+
+func replaced(d *accounts.Device) *page.Device {
+	if d == nil {
+		return nil
+	}
+	out := shownDevice(*d, oauth.Client{})
+	return &out
+}
+
+type answerConsentRequest struct {
+	Token  string `form:"form_token"`
+	Query  string `form:"query"` // of the page: the request of the app
+	Answer string `form:"answer"`
+}
+
+// answerConsent sends the browser back to the app, with a code or a refusal. The
+// request of the app is checked again, as if it had just come.
+func (s *Service) answerConsent(ctx context.Context, call *httpapi.Call, req answerConsentRequest) (httpapi.Reply, error) {
+	query, err := url.ParseQuery(req.Query)
+	if err != nil {
+		return httpapi.Reply{}, errcode.InvalidParam.Wrap(err, "This form is damaged. Go back to the app and begin again.").With("param", "query")
+	}
+	v, a, err := s.arriveFor(ctx, call, query)
+	var sentBack *oauth.RedirectError
+	switch {
+	case errors.As(err, &sentBack):
+		return httpapi.Redirect(sentBack.URL), nil
+	case err != nil:
+		return httpapi.Reply{}, err
+	case !v.signedIn():
+		return v.signIn(consentPath(query))
+	case !v.owns(req.Token):
+		return v.stale(consentPath(query))
+	case v.awaiting():
+		return s.waitFor(v, a)
+	}
+	switch req.Answer {
+	case "deny":
+		return v.leave(a.Deny())
+	case "allow":
+	default:
+		return httpapi.Reply{}, errcode.InvalidParam.New("Choose one of the two buttons.").With("param", "answer")
+	}
+	var to string
+	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
+		to, err = s.oauth.GrantAuthorization(tx, a, v.userID())
+		return err
+	})
+	if err != nil {
+		return httpapi.Reply{}, err
+	}
+	return v.leave(to)
+}

@@ -1,0 +1,48 @@
+package web
+
+import (
+	"net/url"
+	"strings"
+)
+
+const (
+	// home is where a browser goes that has nowhere else to go.
+	home = accountPath
+	// maxContinue is the length of a path to go on to, in bytes: it may hold the
+	// whole request of an app.
+	maxContinue = 16 << 10
+)
+
+// next is where to go on to after signing in: the path that was asked for, or home
+// if it is not one of this server.
+func next(path string) string {
+	if isLocal(path) {
+		return path
+	}
+	return home
+}
+
+// isLocal reports whether every browser takes text for a path of this server. They
+// read a backslash as a slash, drop tabs and line ends, and take what follows two
+// slashes for a host.
+func isLocal(text string) bool {
+	if len(text) > maxContinue || !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") {
+		return false
+	}
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] >= 0x7f || text[i] == '\\' {
+			return false
+		}
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
+		return false
+	}
+	// A path with "." and ".." could turn into one with two slashes.
+	for segment := range strings.SplitSeq(u.Path, "/") {
+		if segment == "." || segment == ".." {
+			return false
+		}
+	}
+	return !strings.Contains(u.Path, "//") && !strings.Contains(u.Path, `\`)
+}

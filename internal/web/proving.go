@@ -1,0 +1,223 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/narthex-matrix/narthex/internal/accounts"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/page"
+)
+
+// What is on these pages cannot be taken back, or gives the account away: it needs
+// the password again, even of somebody who is signed in.
+
+// prove checks the password of whoever is signed in. The account that it gives has
+// to be held and compared before anything is written.
+func (s *Service) prove(ctx context.Context, v *visitor, password string) (accounts.Account, error) {
+	if password == "" {
+		return accounts.Account{}, notYourPassword()
+	}
+	account, err := s.accounts.CheckPassword(ctx, accounts.Identifier{Type: "m.id.user", User: string(v.userID())}, password)
+	if errors.Is(err, errcode.Forbidden) {
+		err = notYourPassword()
+	}
+	return account, err
+}
+
+func notYourPassword() error { return errcode.Forbidden.New("This is not your password.") }
+
+// hold keeps the account from changing, and fails if it has since its password was
+// checked.
+func (s *Service) hold(tx *db.Tx, proved accounts.Account) error {
+	now, err := s.accounts.Hold(tx, proved.UserID)
+	if errors.Is(err, db.ErrNoRow) || (err == nil && (now.PasswordHash != proved.PasswordHash || now.Locked || now.Deactivated)) {
+		return notYourPassword()
+	}
+	return err
+}
+
+type showPasswordRequest struct{}
+
+func (s *Service) showPassword(ctx context.Context, call *httpapi.Call, _ showPasswordRequest) (httpapi.Reply, error) {
+	v, reply, err := s.enterAccount(ctx, call, passwordPath)
+	if v == nil {
+		return reply, err
+	}
+	return v.show(http.StatusOK, s.passwordPage(v))
+}
+
+func (s *Service) passwordPage(v *visitor) page.Password {
+	return page.Password{UserID: string(v.userID()), MinLength: s.cfg.Login.Password.MinLength}
+}
+
+type changePasswordRequest struct {
+	Token         string `form:"form_token"`
+	Password      string `form:"password"`
+	NewPassword   string `form:"new_password"`
+	PasswordAgain string `form:"password_again"`
+	SignOut       string `form:"sign_out"`
+}
+
+// changePassword changes the password. Every browser is signed out by it but this
+// one, which begins a new session.
+func (s *Service) changePassword(ctx context.Context, call *httpapi.Call, req changePasswordRequest) (httpapi.Reply, error) {
+	v, reply, err := s.enterAccount(ctx, call, passwordPath)
+	if v == nil {
+		return reply, err
+	}
+	if !v.owns(req.Token) {
+		return v.stale(passwordPath)
+	}
+	err = s.replacePassword(ctx, v, req)
+	if err != nil {
+		field := fieldOf(err)
+		switch {
+		case errors.Is(err, errcode.WeakPassword):
+			field = "new_password"
+		case errors.Is(err, errcode.Forbidden):
+			field = "password"
+		}
+		wrong, status, err := problem(err, field)
+		if err != nil {
+			return httpapi.Reply{}, err
+		}
+		p := s.passwordPage(v)
+		p.Problem = wrong
+		return v.show(status, p)
+	}
+	return v.leave(accountPath + "?done=password")
+}
+
+func (s *Service) replacePassword(ctx context.Context, v *visitor, req changePasswordRequest) error {
+	if err := s.checkNewPassword(req.NewPassword, req.PasswordAgain); err != nil {
+		return err
+	}
+	proved, err := s.prove(ctx, v, req.Password)
+	if err != nil {
+		return err
+	}
+	hash, err := s.passwords.Hash(ctx, req.NewPassword)
+	if err != nil {
+		return err
+	}
+	var cookie string
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		if err := s.hold(tx, proved); err != nil {
+			return err
+		}
+		if err := s.accounts.SetPassword(tx, proved.UserID, hash, string(proved.UserID), req.SignOut == "yes"); err != nil {
+			return err
+		}
+		if err := s.oauth.SignOutBrowsers(tx, proved.UserID); err != nil {
+			return err
+		}
+		changed := proved
+		changed.PasswordHash = hash
+		cookie, err = s.oauth.SignInBrowser(tx, changed, v.call)
+		return err
+	})
+	if err == nil {
+		v.setCookie(s.cookies.session, cookie, sessionLife)
+	}
+	return err
+}
+
+type showDeactivateRequest struct{}
+
+func (s *Service) showDeactivate(ctx context.Context, call *httpapi.Call, _ showDeactivateRequest) (httpapi.Reply, error) {
+	v, reply, err := s.enterAccount(ctx, call, deactivatePath)
+	if v == nil {
+		return reply, err
+	}
+	return v.show(http.StatusOK, page.Deactivate{UserID: string(v.userID())})
+}
+
+type deactivateRequest struct {
+	Token    string `form:"form_token"`
+	Password string `form:"password"`
+	Erase    string `form:"erase"`
+}
+
+func (s *Service) deactivate(ctx context.Context, call *httpapi.Call, req deactivateRequest) (httpapi.Reply, error) {
+	v, reply, err := s.enterAccount(ctx, call, deactivatePath)
+	if v == nil {
+		return reply, err
+	}
+	if !v.owns(req.Token) {
+		return v.stale(deactivatePath)
+	}
+	erase := req.Erase == "yes"
+	proved, err := s.prove(ctx, v, req.Password)
+	if err == nil {
+		err = s.db.Write(ctx, func(tx *db.Tx) error {
+			if err := s.hold(tx, proved); err != nil {
+				return err
+			}
+			if err := s.oauth.SignOutBrowsers(tx, proved.UserID); err != nil {
+				return err
+			}
+			return s.accounts.Deactivate(tx, proved.UserID, string(proved.UserID), erase)
+		})
+	}
+	if err != nil {
+		wrong, status, err := problem(err, "password")
+		if err != nil {
+			return httpapi.Reply{}, err
+		}
+		return v.show(status, page.Deactivate{UserID: string(v.userID()), Erase: erase, Problem: wrong})
+	}
+	v.setCookie(s.cookies.session, "", -time.Second)
+	return v.leave(signedOutPath + "?done=deactivated")
+}
+
+type showIdentityRequest struct{}
+
+func (s *Service) showIdentity(ctx context.Context, call *httpapi.Call, _ showIdentityRequest) (httpapi.Reply, error) {
+	v, reply, err := s.enterAccount(ctx, call, identityPath)
+	if v == nil {
+		return reply, err
+	}
+	return v.show(http.StatusOK, page.ResetIdentity{UserID: string(v.userID())})
+}
+
+type allowIdentityResetRequest struct {
+	Token    string `form:"form_token"`
+	Password string `form:"password"`
+}
+
+// allowIdentityReset lets an app replace the cross-signing keys, once and soon
+// (client-server API, "OAuth authentication").
+func (s *Service) allowIdentityReset(ctx context.Context, call *httpapi.Call, req allowIdentityResetRequest) (httpapi.Reply, error) {
+	v, reply, err := s.enterAccount(ctx, call, identityPath)
+	if v == nil {
+		return reply, err
+	}
+	if !v.owns(req.Token) {
+		return v.stale(identityPath)
+	}
+	p := page.ResetIdentity{UserID: string(v.userID())}
+	proved, err := s.prove(ctx, v, req.Password)
+	if err == nil {
+		err = s.db.Write(ctx, func(tx *db.Tx) error {
+			if err := s.hold(tx, proved); err != nil {
+				return err
+			}
+			return s.accounts.AllowCrossSigningReset(tx, proved.UserID)
+		})
+	}
+	if err != nil {
+		wrong, status, err := problem(err, "password")
+		if err != nil {
+			return httpapi.Reply{}, err
+		}
+		p.Problem = wrong
+		return v.show(status, p)
+	}
+	p.Allowed = true
+	return v.show(http.StatusOK, p)
+}

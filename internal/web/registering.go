@@ -1,0 +1,182 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/narthex-matrix/narthex/internal/accounts"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/page"
+)
+
+type showRegisterRequest struct {
+	Continue string `query:"continue"`
+}
+
+func (s *Service) showRegister(ctx context.Context, call *httpapi.Call, req showRegisterRequest) (httpapi.Reply, error) {
+	if !s.cfg.Registration.Enabled {
+		return httpapi.Reply{}, registrationClosed()
+	}
+	v, err := s.arrive(ctx, call)
+	if err != nil {
+		return httpapi.Reply{}, err
+	}
+	if v.signedIn() {
+		return v.leave(next(req.Continue))
+	}
+	p, err := s.registerPage(ctx, req.Continue)
+	if err != nil {
+		return httpapi.Reply{}, err
+	}
+	return v.show(http.StatusOK, p)
+}
+
+func registrationClosed() error {
+	return errcode.Forbidden.New("This server does not allow registration. Ask its administrator for an account.")
+}
+
+func (s *Service) registerPage(ctx context.Context, to string) (page.Register, error) {
+	client, err := s.clientOf(ctx, next(to))
+	p := page.Register{
+		Continue: next(to), For: client,
+		NeedToken: s.cfg.Registration.RequireToken, Approval: s.accounts.ApprovalRequired(), MinLength: s.cfg.Login.Password.MinLength,
+	}
+	if terms := s.cfg.Registration.Terms; terms.URL != "" {
+		p.Terms = &page.Terms{Name: terms.Name, URL: terms.URL}
+	}
+	return p, err
+}
+
+type registerRequest struct {
+	Token         string `form:"form_token"`
+	Continue      string `form:"continue"`
+	RegToken      string `form:"registration_token"`
+	Username      string `form:"username"`
+	Password      string `form:"password"`
+	PasswordAgain string `form:"password_again"`
+	AcceptTerms   string `form:"accept_terms"`
+}
+
+// register makes an account and signs the browser in to it, approved or not
+// (MSC3866, A-19).
+func (s *Service) register(ctx context.Context, call *httpapi.Call, req registerRequest) (httpapi.Reply, error) {
+	if !s.cfg.Registration.Enabled {
+		return httpapi.Reply{}, registrationClosed()
+	}
+	v, err := s.arrive(ctx, call)
+	if err != nil {
+		return httpapi.Reply{}, err
+	}
+	p, err := s.registerPage(ctx, req.Continue)
+	if err != nil {
+		return httpapi.Reply{}, err
+	}
+	p.Username, p.RegToken, p.Accepted = req.Username, req.RegToken, req.AcceptTerms == "yes"
+	again := func(status int, problem page.Problem) (httpapi.Reply, error) {
+		p.Problem = problem
+		return v.show(status, p)
+	}
+	if !v.owns(req.Token) {
+		return again(http.StatusForbidden, page.Problem{Text: "This form was out of date, or your browser keeps no cookies. Please send it again."})
+	}
+	if v.signedIn() { // the same form, sent twice
+		return v.leave(p.Continue)
+	}
+	account, err := s.wanted(ctx, call, p, req)
+	if err == nil {
+		err = s.enrol(ctx, v, account, req.RegToken)
+	}
+	if err != nil {
+		wrong, status, err := problem(err, fieldOf(err))
+		if err != nil {
+			return httpapi.Reply{}, err
+		}
+		return again(status, wrong)
+	}
+	return v.leave(p.Continue)
+}
+
+// wanted checks a form for registering, and gives the account to be made.
+func (s *Service) wanted(ctx context.Context, call *httpapi.Call, p page.Register, req registerRequest) (a accounts.Account, err error) {
+	switch {
+	case p.NeedToken && req.RegToken == "":
+		return a, errcode.InvalidParam.New("Enter the registration token.").With("param", "registration_token")
+	case req.Username == "":
+		return a, errcode.InvalidUsername.New("Choose a username.")
+	}
+	if a.UserID, err = s.accounts.NewUserID(strings.TrimSpace(req.Username)); err != nil {
+		return a, err
+	}
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		_, err := s.accounts.Find(tx, a.UserID)
+		return err
+	})
+	switch {
+	case err == nil:
+		return a, errcode.UserInUse.New("This username is taken. Choose another one.")
+	case !errors.Is(err, db.ErrNoRow):
+		return a, err
+	}
+	if err := s.checkNewPassword(req.Password, req.PasswordAgain); err != nil {
+		return a, err
+	}
+	if p.Terms != nil && !p.Accepted {
+		return a, errcode.InvalidParam.New("Tick this to make an account here.").With("param", "accept_terms")
+	}
+	a.Signup = accounts.Signup{IP: call.Addr.String(), UserAgent: call.UserAgent}
+	a.PasswordHash, err = s.passwords.Hash(ctx, req.Password)
+	return a, err
+}
+
+func (s *Service) checkNewPassword(password, again string) error {
+	if err := s.accounts.CheckNewPassword(password); err != nil {
+		return err
+	}
+	if password != again {
+		return errcode.InvalidParam.New("The two passwords are not the same. Enter both again.").With("param", "password_again")
+	}
+	return nil
+}
+
+// enrol writes the account and begins the session, all or nothing.
+func (s *Service) enrol(ctx context.Context, v *visitor, a accounts.Account, registrationToken string) error {
+	if !s.cfg.Registration.RequireToken {
+		registrationToken = ""
+	}
+	var cookie string
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		made, err := s.accounts.Enrol(tx, a, registrationToken)
+		if err != nil {
+			return err
+		}
+		cookie, err = s.oauth.SignInBrowser(tx, made, v.call)
+		return err
+	})
+	if err == nil {
+		v.setCookie(s.cookies.session, cookie, sessionLife)
+	}
+	return err
+}
+
+// fieldOf is the field of a form that a refusal is about.
+func fieldOf(err error) string {
+	refused, ok := refusal(err)
+	switch {
+	case !ok:
+		return ""
+	case refused.Code == errcode.InvalidUsername || refused.Code == errcode.UserInUse:
+		return "username"
+	case refused.Code == errcode.WeakPassword:
+		return "password"
+	}
+	for _, m := range refused.Extra {
+		if field, ok := m.Value.(string); ok && m.Name == "param" {
+			return field
+		}
+	}
+	return ""
+}

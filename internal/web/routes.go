@@ -1,0 +1,66 @@
+package web
+
+import (
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/page"
+)
+
+// The paths that pages send people to; templates of package page have the same.
+const (
+	signInPath    = "/login"
+	registerPath  = "/register"
+	authorizePath = "/oauth2/authorize"
+	linkPath      = "/link"
+	ssoPath       = "/sso"
+	signedOutPath = "/signed-out"
+
+	accountPath    = "/account"
+	sessionsPath   = "/account/sessions"
+	sessionPath    = "/account/session"
+	passwordPath   = "/account/password"
+	profilePath    = "/account/profile"
+	identityPath   = "/account/identity"
+	deactivatePath = "/account/deactivate"
+)
+
+// Routes are the pages.
+func (s *Service) Routes() []httpapi.Route {
+	routes := []httpapi.Route{
+		httpapi.Page("GET "+page.AssetFolder+"{name}", "getAsset", httpapi.Unlimited, s.asset).Fails(errcode.NotFound),
+
+		httpapi.Page("GET "+signInPath, "showSignIn", httpapi.Cheap, s.showSignIn),
+		httpapi.Page("POST "+signInPath, "signInBrowser", httpapi.Login, s.signIn),
+		httpapi.Page("GET "+registerPath, "showRegister", httpapi.Cheap, s.showRegister).Fails(errcode.Forbidden),
+		httpapi.Page("POST "+registerPath, "registerBrowser", httpapi.Registration, s.register),
+		httpapi.Page("POST /logout", "signOutBrowser", httpapi.Cheap, s.signOut),
+		httpapi.Page("GET "+signedOutPath, "showSignedOut", httpapi.Cheap, s.showSignedOut),
+
+		httpapi.Page("GET /_matrix/client/v3/login/sso/redirect", "redirectToSSO", httpapi.Cheap, s.redirectToSSO).Fails(errcode.InvalidParam),
+		httpapi.Page("GET /_matrix/client/v3/login/sso/redirect/{idpId}", "redirectToIdP", httpapi.Cheap, s.redirectToIdP).Fails(errcode.NotFound),
+		httpapi.Page("GET "+ssoPath, "showSSO", httpapi.Cheap, s.showSSO).Fails(errcode.InvalidParam),
+		httpapi.Page("POST "+ssoPath, "confirmSSO", httpapi.Cheap, s.confirmSSO).Fails(errcode.InvalidParam),
+
+		httpapi.Page("GET "+accountPath, "showAccount", httpapi.Cheap, s.showAccount),
+		httpapi.Page("GET "+sessionsPath, "showSessions", httpapi.Cheap, s.showSessions),
+		httpapi.Page("GET "+sessionPath, "showSession", httpapi.Cheap, s.showSession).Fails(errcode.NotFound),
+		httpapi.Page("POST "+sessionPath, "endSession", httpapi.Cheap, s.endSession),
+		httpapi.Page("GET "+passwordPath, "showPassword", httpapi.Cheap, s.showPassword),
+		httpapi.Page("POST "+passwordPath, "changePasswordOnPage", httpapi.Login, s.changePassword),
+		httpapi.Page("GET "+profilePath, "showProfile", httpapi.Cheap, s.showProfile),
+		httpapi.Page("POST "+profilePath, "changeProfile", httpapi.Cheap, s.changeProfile),
+		httpapi.Page("GET "+identityPath, "showIdentity", httpapi.Cheap, s.showIdentity),
+		httpapi.Page("POST "+identityPath, "allowIdentityReset", httpapi.Login, s.allowIdentityReset),
+		httpapi.Page("GET "+deactivatePath, "showDeactivate", httpapi.Cheap, s.showDeactivate),
+		httpapi.Page("POST "+deactivatePath, "deactivateOnPage", httpapi.Login, s.deactivate),
+	}
+	if s.cfg.OAuth.Enabled {
+		routes = append(routes,
+			httpapi.Page("GET "+authorizePath, "showConsent", httpapi.Cheap, s.showConsent).Fails(errcode.InvalidParam, errcode.NotFound),
+			httpapi.Page("POST "+authorizePath, "answerConsent", httpapi.Cheap, s.answerConsent).Fails(errcode.InvalidParam, errcode.NotFound),
+			httpapi.Page("GET "+linkPath, "showLink", httpapi.Cheap, s.showLink),
+			httpapi.Page("POST "+linkPath, "answerLink", httpapi.Cheap, s.answerLink),
+		)
+	}
+	return routes
+}

@@ -1,0 +1,175 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/narthex-matrix/narthex/internal/accounts"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/page"
+)
+
+type showSignInRequest struct {
+	Continue string `query:"continue"`
+}
+
+func (s *Service) showSignIn(ctx context.Context, call *httpapi.Call, req showSignInRequest) (httpapi.Reply, error) {
+	v, err := s.arrive(ctx, call)
+	if err != nil {
+		return httpapi.Reply{}, err
+	}
+	if v.signedIn() && !v.awaiting() {
+		return v.leave(next(req.Continue))
+	}
+	p, err := s.signInPage(ctx, req.Continue)
+	if err != nil {
+		return httpapi.Reply{}, err
+	}
+	return v.show(http.StatusOK, p)
+}
+
+func (s *Service) signInPage(ctx context.Context, to string) (page.SignIn, error) {
+	client, err := s.clientOf(ctx, next(to))
+	return page.SignIn{Continue: next(to), For: client, Register: s.cfg.Registration.Enabled}, err
+}
+
+// clientOf gives the app for whose sake somebody signs in, or nil.
+func (s *Service) clientOf(ctx context.Context, path string) (*page.Client, error) {
+	rest, ok := strings.CutPrefix(path, authorizePath+"?")
+	if !ok || !s.cfg.OAuth.Enabled {
+		return nil, nil
+	}
+	query, err := url.ParseQuery(rest)
+	if err != nil {
+		return nil, nil // the page of consent says what is wrong
+	}
+	var client *page.Client
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		a, err := s.oauth.ParseAuthorization(tx, query)
+		if err == nil {
+			c := shown(a.Client)
+			client = &c
+		}
+		if _, refused := refusal(err); refused {
+			return nil // likewise
+		}
+		return err
+	})
+	return client, err
+}
+
+type signInRequest struct {
+	Token    string `form:"form_token"`
+	Continue string `form:"continue"`
+	Username string `form:"username"`
+	Password string `form:"password"`
+}
+
+// signIn signs the browser in. Who waits for approval is signed in too, to be told
+// so; the pages show them nothing else (MSC3866, A-32).
+func (s *Service) signIn(ctx context.Context, call *httpapi.Call, req signInRequest) (httpapi.Reply, error) {
+	v, err := s.arrive(ctx, call)
+	if err != nil {
+		return httpapi.Reply{}, err
+	}
+	p, err := s.signInPage(ctx, req.Continue)
+	if err != nil {
+		return httpapi.Reply{}, err
+	}
+	p.Username = req.Username
+	again := func(status int, problem page.Problem) (httpapi.Reply, error) {
+		p.Problem = problem
+		return v.show(status, p)
+	}
+	switch {
+	case !v.owns(req.Token):
+		return again(http.StatusForbidden, page.Problem{Text: "This form was out of date, or your browser keeps no cookies. Please send it again."})
+	case req.Username == "":
+		return again(http.StatusBadRequest, page.Problem{Field: "username", Text: "Enter your username."})
+	case req.Password == "":
+		return again(http.StatusBadRequest, page.Problem{Field: "password", Text: "Enter your password."})
+	}
+	account, err := s.accounts.CheckPassword(ctx, accounts.Identifier{Type: "m.id.user", User: strings.TrimSpace(req.Username)}, req.Password)
+	if err != nil {
+		wrong, status, err := problem(err, "")
+		if err != nil {
+			return httpapi.Reply{}, err
+		}
+		return again(status, wrong)
+	}
+	if account.Locked {
+		return again(http.StatusForbidden, page.Problem{Text: "Your account is locked. Ask the administrator of this server."})
+	}
+	if err := s.enter(ctx, v, account); errors.Is(err, db.ErrNoRow) {
+		return again(http.StatusForbidden, page.Problem{Text: "The username or the password is wrong."})
+	} else if err != nil {
+		return httpapi.Reply{}, err
+	}
+	return v.leave(p.Continue)
+}
+
+// enter begins a session of this browser, in place of the one that it has. It fails
+// with db.ErrNoRow if the account has changed since it was looked at.
+func (s *Service) enter(ctx context.Context, v *visitor, account accounts.Account) error {
+	var cookie string
+	err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
+		if v.signedIn() {
+			if err := s.oauth.SignOutBrowser(tx, v.session); err != nil {
+				return err
+			}
+		}
+		cookie, err = s.oauth.SignInBrowser(tx, account, v.call)
+		return err
+	})
+	if err == nil {
+		v.setCookie(s.cookies.session, cookie, sessionLife)
+	}
+	return err
+}
+
+type signOutRequest struct {
+	Token    string `form:"form_token"`
+	Continue string `form:"continue"`
+}
+
+// signOut ends the session of this browser; with a path to go on to, it asks there
+// who signs in instead.
+func (s *Service) signOut(ctx context.Context, call *httpapi.Call, req signOutRequest) (httpapi.Reply, error) {
+	v, err := s.arrive(ctx, call)
+	if err != nil {
+		return httpapi.Reply{}, err
+	}
+	if v.signedIn() {
+		if !v.owns(req.Token) {
+			return v.stale(next(req.Continue))
+		}
+		if err := s.db.Write(ctx, func(tx *db.Tx) error { return s.oauth.SignOutBrowser(tx, v.session) }); err != nil {
+			return httpapi.Reply{}, err
+		}
+		v.setCookie(s.cookies.session, "", -time.Second)
+	}
+	if req.Continue != "" {
+		return v.signIn(next(req.Continue))
+	}
+	return v.leave(signedOutPath)
+}
+
+type showSignedOutRequest struct {
+	Done string `query:"done"`
+}
+
+func (s *Service) showSignedOut(ctx context.Context, call *httpapi.Call, req showSignedOutRequest) (httpapi.Reply, error) {
+	v, err := s.arrive(ctx, call)
+	if err != nil {
+		return httpapi.Reply{}, err
+	}
+	if v.signedIn() {
+		return v.leave(home)
+	}
+	return v.show(http.StatusOK, page.SignedOut{Closed: req.Done == "deactivated"})
+}

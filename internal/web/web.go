@@ -1,0 +1,112 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/narthex-matrix/narthex/internal/accounts"
+	"github.com/narthex-matrix/narthex/internal/config"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/oauth"
+	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/profile"
+	"github.com/narthex-matrix/narthex/internal/secret"
+)
+
+// Deps are what the service stands on.
+type Deps struct {
+	DB        *db.DB
+	Config    config.Config
+	Accounts  *accounts.Service
+	OAuth     *oauth.Service
+	Profile   *profile.Service
+	Passwords *secret.Passwords
+}
+
+// Service answers the pages.
+type Service struct {
+	db        *db.DB
+	cfg       config.Config
+	accounts  *accounts.Service
+	oauth     *oauth.Service
+	profile   *profile.Service
+	passwords *secret.Passwords
+	cookies   cookies
+}
+
+// New makes the service.
+func New(d Deps) *Service {
+	return &Service{
+		db: d.DB, cfg: d.Config, accounts: d.Accounts, oauth: d.OAuth, profile: d.Profile, passwords: d.Passwords,
+		cookies: cookiesFor(d.Config.BaseURL()),
+	}
+}
+
+// ErrorPage writes the page that tells a person of an error.
+func (s *Service) ErrorPage(call *httpapi.Call, e *errcode.Error) []byte {
+	f := page.Failure{Status: e.Code.Status, Text: e.Text}
+	if f.Ours() {
+		f.RequestID = call.RequestID
+	}
+	body, err := page.Render(page.Frame{Server: s.cfg.ServerName, Now: call.Now}, f)
+	if err != nil {
+		call.Log.Error("the page of an error", "err", err)
+		return []byte(e.Text)
+	}
+	return body
+}
+
+type assetRequest struct {
+	Name string `path:"name"`
+}
+
+// asset answers a file whose name changes with its content.
+func (s *Service) asset(_ context.Context, _ *httpapi.Call, req assetRequest) (httpapi.Reply, error) {
+	a, ok := page.FindAsset(req.Name)
+	if !ok {
+		return httpapi.Reply{}, errcode.NotFound.New("This server has no such file.")
+	}
+	return httpapi.Reply{Body: a.Body, Header: http.Header{
+		"Content-Type":  {a.ContentType},
+		"Cache-Control": {"public, max-age=31536000, immutable"},
+		"Pragma":        nil,
+	}}, nil
+}
+
+// shown is a client as the pages show it.
+func shown(c oauth.Client) page.Client {
+	return page.Client{Name: c.Name, URI: c.URI, Policy: c.PolicyURI, Terms: c.TosURI}
+}
+
+// shownDevice is a device as the pages show it.
+func shownDevice(d accounts.Device, c oauth.Client) page.Device {
+	out := page.Device{
+		ID: string(d.DeviceID), SignedIn: d.Created, Seen: d.LastSeen, SeenIP: d.LastSeenIP, UserAgent: d.LastSeenUserAgent,
+	}
+	if d.DisplayName != nil {
+		out.Name = *d.DisplayName
+	}
+	if c.ID != "" {
+		client := shown(c)
+		out.Client = &client
+	}
+	return out
+}
+
+// cookies are the names of the cookies, and whether they are for HTTPS alone.
+type cookies struct {
+	session, visit string
+	secure         bool
+}
+
+// cookiesFor chooses names that no other host and no plain HTTP can set, where the
+// server is reached by HTTPS (RFC 6265bis, "__Host-").
+func cookiesFor(baseURL string) cookies {
+	if strings.HasPrefix(baseURL, "https://") {
+		return cookies{session: "__Host-narthex", visit: "__Host-narthex-visit", secure: true}
+	}
+	return cookies{session: "narthex", visit: "narthex-visit"}
+}
