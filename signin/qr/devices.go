@@ -66,8 +66,9 @@ type NewDevice struct {
 	// ShowUserCode shows the code to compare with that on the homeserver's page,
 	// and returns.
 	ShowUserCode func(ctx context.Context, grant Grant) error
-	// PollToken asks for the token once. The error is the cause that a Failure
-	// gets, and may be nil.
+	// PollToken asks for the token once; the driver keeps the intervals. It may as
+	// well wait for the outcome itself. The error is the cause that a Failure gets,
+	// and may be nil.
 	PollToken func(ctx context.Context) (TokenAnswer, error)
 	// KeepSession stores the tokens and asks the homeserver whose they are
 	// (GET /account/whoami). The person may be asked to confirm the account.
@@ -85,15 +86,18 @@ type NewDevice struct {
 // The profile 0 stands for ProfileOf(place.Generation).
 //
 // The error is nil, or a *Failure, or says that a code cannot be made
-// (*PayloadError) or that a callback is missing (ErrIncomplete). The session of
-// the mailbox is over in any case, or is left for the other device to delete.
+// (*PayloadError), that a callback is missing (ErrIncomplete), or that the profile
+// is of the other generation (ErrOrder). Failure.SignedIn says whether the device
+// has a session nevertheless. The session of the mailbox is deleted, or left for
+// the other device to delete; only ErrIncomplete leaves it as it was.
 func (d *NewDevice) Show(ctx context.Context, profile Profile, place Payload, mailbox Mailbox) error {
 	place.ShownBy = DeviceNew
 	return d.run(ctx, profile, place, mailbox, true)
 }
 
 // Scan signs this device in by a code that it has scanned, with a mailbox that has
-// read the session once. Profile and error are those of Show.
+// read the session once. Profile and error are those of Show. A code that another
+// new device shows is refused as WrongIntent, and its session not touched.
 func (d *NewDevice) Scan(ctx context.Context, profile Profile, code Payload, mailbox Mailbox) error {
 	return d.run(ctx, profile, code, mailbox, false)
 }

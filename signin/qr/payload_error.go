@@ -26,6 +26,7 @@ type PayloadError struct {
 	Problem ParseProblem
 }
 
+// Error gives the sentence.
 func (e *PayloadError) Error() string {
 	if text := problems[e.Problem]; text != "" {
 		return text
