@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -22,10 +23,12 @@ func main() {
 	os.Exit(code)
 }
 
-// streams are where a command reads and writes.
+// streams are where a command reads and writes, and how it waits.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	// wait waits for a time or the end of the context; nil is real time.
+	wait func(ctx context.Context, d time.Duration) error
 }
 
 // commands is the command line.

@@ -72,8 +72,7 @@ func start(t *testing.T, args ...string) running {
 		}
 		select {
 		case <-out.more:
-		case code := <-ended:
-			ended <- code // stop waits for it
+		case <-ended:
 			t.Fatalf("serve ended with %d: %s", code, out)
 		}
 	}

@@ -38,6 +38,11 @@ func (f signinFlags) play(std streams, command func(con *console, file stateFile
 	return con.fail(err)
 }
 
+// library is the client library as these commands use it.
+func (c *console) library() *signin.Client {
+	return &signin.Client{HTTP: newHTTP(nil), Wait: c.std.wait}
+}
+
 // client asks the homeserver on behalf of a signed-in device. The tokens of an
 // OAuth session are replaced when they run out, and kept.
 func (s *signedIn) client(file stateFile) *matrixClient {

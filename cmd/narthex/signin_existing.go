@@ -83,20 +83,20 @@ func (h *host) driver(screen qr.Screen) *qr.ExistingDevice {
 	home := qr.Homeserver{BaseURL: h.s.BaseURL}
 	return &qr.ExistingDevice{Screen: screen, Homeserver: home, Ready: h.ready,
 		OffersGrant: func(ctx context.Context) (bool, error) {
-			_, err := supports(ctx, home)
+			_, err := h.con.supports(ctx, home)
 			if errors.Is(err, qr.ErrUnsupported) {
 				return false, nil
 			}
 			return err == nil, err
 		},
-		CheckDevice: h.client.answerAbout, OpenPage: h.open, Secrets: h.secrets}
+		CheckDevice: h.client.answerAbout, OpenPage: h.open, Secrets: h.secrets, Pace: h.con.std.wait}
 }
 
 var errNoKeys = errors.New("this device has not the account's cross-signing keys, or they have been replaced")
 
 // ready makes sure that there is something to hand over.
 func (h *host) ready(ctx context.Context) error {
-	if _, err := supports(ctx, qr.Homeserver{BaseURL: h.s.BaseURL}); err != nil {
+	if _, err := h.con.supports(ctx, qr.Homeserver{BaseURL: h.s.BaseURL}); err != nil {
 		return err
 	}
 	id, err := h.s.identity()

@@ -41,7 +41,7 @@ func (c signinNewCommand) Run(ctx context.Context, std streams) error {
 			if c.Server == "" {
 				return errNoServer
 			}
-			found, err := (&signin.Client{HTTP: newHTTP(nil)}).Find(ctx, c.Server)
+			found, err := con.library().Find(ctx, c.Server)
 			if err != nil {
 				return err
 			}
@@ -78,7 +78,7 @@ type newcomer struct {
 
 func (n *newcomer) driver(screen qr.Screen) *qr.NewDevice {
 	return &qr.NewDevice{Screen: screen, Discover: n.discover, StartGrant: n.start, ShowUserCode: n.showUserCode,
-		PollToken: n.poll, KeepSession: n.keep, ImportSecrets: n.adopt}
+		PollToken: n.poll, KeepSession: n.keep, ImportSecrets: n.adopt, Pace: n.con.std.wait}
 }
 
 // about is how the homeserver's page names this program.
@@ -90,7 +90,7 @@ func (n *newcomer) discover(ctx context.Context, home qr.Homeserver) (err error)
 	if home == (qr.Homeserver{}) {
 		home.BaseURL = n.base
 	}
-	if n.server, err = supports(ctx, home); err != nil {
+	if n.server, err = n.con.supports(ctx, home); err != nil {
 		return err
 	}
 	n.con.tell("homeserver", fields{"base_url": n.server.BaseURL}, "The homeserver is at "+n.server.BaseURL+".")

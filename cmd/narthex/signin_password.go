@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/narthex-matrix/narthex/signin"
 	"github.com/narthex-matrix/narthex/signin/crosssigning"
 )
 
@@ -33,7 +32,7 @@ func (c signinPasswordCommand) Run(ctx context.Context, std streams) error {
 		if err := file.vacant(); err != nil {
 			return err
 		}
-		server, err := (&signin.Client{HTTP: newHTTP(nil)}).Find(ctx, c.Server)
+		server, err := con.library().Find(ctx, c.Server)
 		if err != nil {
 			return err
 		}

@@ -83,7 +83,7 @@ var errNotBase64 = errors.New("the text of --code is not base64")
 // meet creates or joins the place where the devices meet. It gives the mailbox,
 // and what is to stand in the code or stands in it.
 func (f codeFlags) meet(ctx context.Context, con *console, base, token string) (qr.Payload, qr.Mailbox, error) {
-	options := qr.RendezvousOptions{HTTP: newHTTP(nil), AccessToken: token, Warn: func(err error) {
+	options := qr.RendezvousOptions{HTTP: newHTTP(nil), Wait: con.std.wait, AccessToken: token, Warn: func(err error) {
 		con.tell("warning", fields{"error": err.Error()}, "Take note: "+err.Error()+".")
 	}}
 	if f.scans() {
@@ -157,8 +157,8 @@ func (f codeFlags) show(con *console, code []byte, other string) error {
 
 // supports asks what a homeserver offers, and makes sure of the device grant. What
 // is missing there ends the sign-in as unsupported.
-func supports(ctx context.Context, home qr.Homeserver) (*signin.Homeserver, error) {
-	found, err := (&signin.Client{HTTP: newHTTP(nil)}).Discover(ctx, home.BaseURL+home.ServerName)
+func (c *console) supports(ctx context.Context, home qr.Homeserver) (*signin.Homeserver, error) {
+	found, err := c.library().Discover(ctx, home.BaseURL+home.ServerName)
 	var incomplete *signin.MetadataError
 	switch {
 	case errors.Is(err, signin.ErrNoOAuth) || errors.As(err, &incomplete):
