@@ -45,7 +45,7 @@ func (r *runner) run(parent context.Context, profile Profile) error {
 	r.events = make(chan event)
 	ev, err := r.meet(ctx, profile)
 	if err != nil {
-		if r.shows {
+		if !errors.Is(err, &Failure{Reason: WrongIntent}) { // that session is for somebody else
 			r.close(ctx)
 		}
 		return err

@@ -360,3 +360,28 @@ func TestCrossing(t *testing.T) {
 		wants(t, "new device", newErr, UserCancelled, OtherDevice)
 	})
 }
+
+// TestEarlyMessage holds that a message that comes while the listener is stopped,
+// so that this device can speak, is not lost.
+func TestEarlyMessage(t *testing.T) {
+	g, s := pair(t, MSC4388)
+	sealed, err := s.Seal([]byte(`{"type":"m.login.success"}`), "3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &runner{channel: g, mailbox: &end{session: &session{}}, inbox: &listening{stop: func() {}, done: make(chan receipt, 1)}}
+	r.inbox.done <- receipt{payload: sealed, tokens: []string{"3"}}
+	r.hush()
+	if ev := r.next(t.Context()); ev != (received{successMessage{}}) {
+		t.Errorf("got %#v", ev)
+	}
+	if r.early != nil || r.inbox != nil {
+		t.Error("it is still there")
+	}
+}
+
+func TestProfiles(t *testing.T) {
+	if ProfileOf(Gen2024) != Deployed || ProfileOf(Gen2025) != MSC4388 || Profile(0).Generation() != 0 {
+		t.Error("SC-2: the usual profiles have changed")
+	}
+}
