@@ -1,5 +1,7 @@
 package errcode
 
+import "strings"
+
 // Mode is how the codes of one proposal go on the wire.
 type Mode string
 
@@ -125,5 +127,16 @@ func OAuthMembers(e *Error, malformed string) []Member {
 	if name == "" {
 		name = malformed
 	}
-	return []Member{{"error", name}, {"error_description", e.Text}}
+	return []Member{{"error", name}, {"error_description", OAuthText(e.Text)}}
+}
+
+// OAuthText leaves of a text what RFC 6749 section 5.2 allows in a description:
+// printable ASCII but for quotation marks and backslashes.
+func OAuthText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
+			return '\''
+		}
+		return r
+	}, text)
 }

@@ -74,9 +74,9 @@ func TestOA5_FormsAnswerInTheShapeOfOAuth(t *testing.T) {
 		want       string
 	}{
 		{"works", "grant_type=x&client_id=known&more=1", nil, 200, `{"access_token":"t"}`},
-		{"a parameter is missing", "client_id=known", nil, 400, `{"error":"invalid_request","error_description":"The form parameter \"grant_type\" is missing."}`},
-		{"a parameter is repeated", "grant_type=x&grant_type=x&client_id=known", nil, 400, `{"error":"invalid_request","error_description":"The parameter \"grant_type\" is not valid: it may be given only once."}`},
-		{"an unknown parameter is repeated", "grant_type=x&client_id=known&a=1&a=2", nil, 400, `{"error":"invalid_request","error_description":"The parameter \"a\" is not valid: it may be given only once."}`},
+		{"a parameter is missing", "client_id=known", nil, 400, `{"error":"invalid_request","error_description":"The form parameter 'grant_type' is missing."}`},
+		{"a parameter is repeated", "grant_type=x&grant_type=x&client_id=known", nil, 400, `{"error":"invalid_request","error_description":"The parameter 'grant_type' is not valid: it may be given only once."}`},
+		{"an unknown parameter is repeated", "grant_type=x&client_id=known&a=1&a=2", nil, 400, `{"error":"invalid_request","error_description":"The parameter 'a' is not valid: it may be given only once."}`},
 		{"not a form", `{"grant_type":"x"}`, []string{"Content-Type", "application/json"}, 400, `{"error":"invalid_request","error_description":"The Content-Type must be application/x-www-form-urlencoded."}`},
 		{"malformed", "grant_type=%zz", nil, 400, `{"error":"invalid_request","error_description":"The form is malformed."}`},
 		{"too large", "grant_type=" + strings.Repeat("x", httpapi.DefaultMaxBody), nil, 413, `{"error":"invalid_request","error_description":"The body is larger than the 131072 bytes allowed here."}`},

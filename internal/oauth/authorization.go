@@ -158,17 +158,7 @@ func (a Authorization) answer(values url.Values) string {
 }
 
 func (a Authorization) failure(code, description string) string {
-	return a.answer(url.Values{"error": {code}, "error_description": {ascii(description)}})
-}
-
-// ascii leaves what RFC 6749 allows in a description.
-func ascii(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
-			return '\''
-		}
-		return r
-	}, text)
+	return a.answer(url.Values{"error": {code}, "error_description": {errcode.OAuthText(description)}})
 }
 
 // Deny is where the browser goes when the person refuses.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/secret"
@@ -107,7 +108,7 @@ func printable(text string) string {
 	if len(text) > maxPrintable {
 		text = text[:maxPrintable]
 	}
-	return ascii(text)
+	return errcode.OAuthText(text)
 }
 
 // Session is a signed-in device as its owner sees it on the pages.

@@ -5,3 +5,9 @@ var (
 	FindClient = findClient
 	UseClient  = useClient
 )
+
+// The limits on guessing, for the test of what they mean.
+const (
+	GuessesOfAll = guessesOfAll
+	MaxPending   = maxPending
+)
