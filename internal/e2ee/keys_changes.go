@@ -88,7 +88,7 @@ func (s *Service) movements(tx *db.Tx, userID id.UserID, after, upTo int64) (cam
 	if err != nil {
 		return nil, nil, err
 	}
-	entered, left := map[id.RoomID]int64{}, map[id.RoomID]int64{}
+	entered, left, was := map[id.RoomID]int64{}, map[id.RoomID]int64{}, map[id.RoomID]int64{}
 	var stayed []id.RoomID
 	for roomID, since := range encrypted {
 		is, end := stay(views[roomID], after, upTo)
@@ -99,6 +99,9 @@ func (s *Service) movements(tx *db.Tx, userID id.UserID, after, upTo int64) (cam
 			stayed = append(stayed, roomID)
 		case end > after:
 			left[roomID] = end
+			if before, _ := views[roomID].Own(after); before == event.Join {
+				was[roomID] = after // others may have left before the user did
+			}
 		}
 	}
 	if came, gone, err = rooms.MemberChanges(tx, stayed, after, upTo); err != nil {
@@ -109,7 +112,11 @@ func (s *Service) movements(tx *db.Tx, userID id.UserID, after, upTo int64) (cam
 		return nil, nil, err
 	}
 	lost, err := rooms.MembersOf(tx, left)
-	return append(came, met...), append(gone, lost...), err
+	if err != nil {
+		return nil, nil, err
+	}
+	earlier, err := rooms.MembersOf(tx, was)
+	return append(came, met...), slices.Concat(gone, lost, earlier), err
 }
 
 // stay says whether the user was in a room at the end of a stretch of the stream.

@@ -70,3 +70,84 @@ func TestChangedKeys(t *testing.T) {
 		{Name: "by nobody", As: srv.Anyone(), Do: "GET", Path: "/_matrix/client/v3/keys/changes?from=s1&to=s2", Want: errcode.MissingToken},
 	})
 }
+
+// TestBothSidesOfJoinsAndLeaves moves people and looks at what each of them is told,
+// by /keys/changes and by /sync, which agree (K8).
+func TestBothSidesOfJoinsAndLeaves(t *testing.T) {
+	srv := apitest.New(t)
+	alice, bob, carol, dave := srv.User(t, "alice"), srv.User(t, "bob"), srv.User(t, "carol"), srv.User(t, "dave")
+	all := []*apitest.Client{alice, bob, carol, dave}
+	room := alice.CreateRoom(t, encrypted).Join(t, bob)
+	var other apitest.Room
+	do := func(c *apitest.Client, path string) { c.Do(t, "POST", path, `{}`).OK(t, nil) }
+	type lists map[*apitest.Client]deviceLists
+	ids := func(who ...*apitest.Client) (list []id.UserID) {
+		for _, c := range who {
+			list = append(list, c.UserID)
+		}
+		return list
+	}
+	for _, step := range []struct {
+		name string
+		do   func()
+		want lists
+	}{
+		{"carol joins", func() { room.Join(t, carol) }, lists{
+			alice: {Changed: ids(carol)}, bob: {Changed: ids(carol)}, carol: {Changed: ids(alice, bob)}}},
+		{"bob gets new keys", func() { bob.UploadDeviceKeys(t) }, lists{
+			alice: {Changed: ids(bob)}, bob: {Changed: ids(bob)}, carol: {Changed: ids(bob)}}},
+		{"carol is only invited elsewhere", func() {
+			other = *dave.CreateRoom(t, encrypted)
+			other.Invite(t, carol)
+		}, nil},
+		{"carol leaves, and bob after her", func() { do(carol, room.Path("/leave")); do(bob, room.Path("/leave")) }, lists{
+			alice: {Left: ids(bob, carol)}, bob: {Left: ids(alice, carol)}, carol: {Left: ids(alice, bob)}}},
+		{"bob gets new keys while he is alone", func() { bob.UploadDeviceKeys(t) }, lists{bob: {Changed: ids(bob)}}},
+		{"bob comes back", func() { room.Join(t, bob) }, lists{
+			alice: {Changed: ids(bob)}, bob: {Changed: ids(alice)}}},
+		{"bob leaves and comes back with new keys", func() {
+			do(bob, room.Path("/leave"))
+			bob.UploadDeviceKeys(t)
+			room.Join(t, bob)
+		}, lists{alice: {Changed: ids(bob)}, bob: {Changed: ids(bob)}}},
+		{"dave comes and goes", func() { room.Join(t, dave); do(dave, room.Path("/leave")) }, lists{
+			alice: {Left: ids(dave)}, bob: {Left: ids(dave)}, dave: {Left: ids(alice, bob)}}},
+		{"alice leaves", func() { do(alice, room.Path("/leave")) }, lists{
+			alice: {Left: ids(bob)}, bob: {Left: ids(alice)}}},
+	} {
+		from := position(t, srv)
+		tokens := map[*apitest.Client]string{}
+		for _, c := range all {
+			tokens[c] = c.Sync(t, "").NextBatch
+		}
+		step.do()
+		for _, c := range all {
+			want := step.want[c]
+			if got := changes(t, c, from); !slices.Equal(got.Changed, want.Changed) || !slices.Equal(got.Left, want.Left) {
+				t.Errorf("%s: %s is told %+v by /keys/changes, want %+v", step.name, c.UserID, got, want)
+			}
+			if got := c.Sync(t, "since="+tokens[c]).DeviceLists; !slices.Equal(got.Changed, want.Changed) || !slices.Equal(got.Left, want.Left) {
+				t.Errorf("%s: %s is told %+v by /sync, want %+v", step.name, c.UserID, got, want)
+			}
+		}
+	}
+}
+
+// TestAPlainRoomBecomesEncrypted holds that its members are told of each other then.
+func TestAPlainRoomBecomesEncrypted(t *testing.T) {
+	srv := apitest.New(t)
+	alice, bob := srv.User(t, "alice"), srv.User(t, "bob")
+	from := position(t, srv)
+	room := alice.CreateRoom(t).Join(t, bob)
+	if got := changes(t, alice, from); len(got.Changed) != 0 {
+		t.Errorf("in a plain room: got %+v", got)
+	}
+	from = position(t, srv)
+	room.SetState(t, alice, "m.room.encryption", map[string]any{"algorithm": "m.megolm.v1.aes-sha2"})
+	if got := changes(t, alice, from); !slices.Equal(got.Changed, []id.UserID{bob.UserID}) {
+		t.Errorf("alice is told %+v", got)
+	}
+	if got := changes(t, bob, from); !slices.Equal(got.Changed, []id.UserID{alice.UserID}) {
+		t.Errorf("bob is told %+v", got)
+	}
+}

@@ -147,11 +147,14 @@ func (r *reading) movements() (came, gone []id.UserID, err error) {
 		return nil, nil, err
 	}
 	var changed []id.RoomID
-	entered, left := map[id.RoomID]int64{}, map[id.RoomID]int64{}
+	entered, left, was := map[id.RoomID]int64{}, map[id.RoomID]int64{}, map[id.RoomID]int64{}
 	for roomID := range encrypted {
 		switch st := r.byRoom[roomID]; {
 		case st.left:
 			left[roomID] = st.view.LastIn(r.to)
+			if !st.fresh {
+				was[roomID] = r.since // others may have left before the user did
+			}
 		case st.fresh, st.crypto:
 			entered[roomID] = r.to
 		default:
@@ -166,7 +169,11 @@ func (r *reading) movements() (came, gone []id.UserID, err error) {
 		return nil, nil, err
 	}
 	lost, err := rooms.MembersOf(r.tx, left)
-	return append(came, met...), append(gone, lost...), err
+	if err != nil {
+		return nil, nil, err
+	}
+	earlier, err := rooms.MembersOf(r.tx, was)
+	return append(came, met...), slices.Concat(gone, lost, earlier), err
 }
 
 // listed gives what is in one set and not in another, in order.
