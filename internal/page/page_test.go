@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -199,8 +200,9 @@ func TestAssets(t *testing.T) {
 	}
 }
 
-// TestPictures lays every page out in a browser, on a phone and on a desktop, light
-// and dark.
+// TestPictures lays every page out in a browser: in a narrow window, where nobody
+// should have to scroll sideways (WCAG 2.2, 1.4.10), and, if somebody wants to look
+// at them, on a phone and on a desktop, light and dark.
 func TestPictures(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc(page.AssetFolder+"{name}", func(w http.ResponseWriter, r *http.Request) {
@@ -214,8 +216,14 @@ func TestPictures(t *testing.T) {
 	site := httptest.NewServer(mux)
 	defer site.Close()
 	b := browsertest.New(t, site.URL)
+	narrow := browsertest.Size{Width: 320, Height: 640}
 	for name := range pages {
+		b.Screen(t, narrow, false)
 		b.Open(t, "/page/"+name)
+		b.Shot(t, name+"-narrow", narrow.Width)
+		if os.Getenv("NARTHEX_TEST_SCREENSHOTS") == "" {
+			continue
+		}
 		for _, screen := range []struct {
 			name string
 			size browsertest.Size

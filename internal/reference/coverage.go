@@ -49,6 +49,7 @@ func (c Coverage) Whole() bool {
 
 // neverSucceeds lists operations that only ever fail, with the reason.
 var neverSucceeds = map[string]string{
+	"redirectToIdP":             "people sign in on this server's own pages: there are no identity providers",
 	"getRoomKeysVersionCurrent": "there are no key backups yet, and clients need to be told so in a 404",
 }
 

@@ -222,3 +222,10 @@ func accountsID(t testing.TB, localpart string) id.UserID {
 	}
 	return userID
 }
+
+func decode(t testing.TB, raw []byte, v any) {
+	t.Helper()
+	if err := json.Unmarshal(raw, v); err != nil {
+		t.Fatalf("%v in %s", err, raw)
+	}
+}

@@ -30,7 +30,7 @@ func TestRegister(t *testing.T) {
 	s.get(t, "/register")
 	before := s.token
 	s.post(t, "/register", form).goes(t, "/link")
-	s.get(t, "/account").shows(t, 200, "@carol:narthex.test", "0 apps are signed in")
+	s.get(t, "/account").shows(t, 200, "@carol:narthex.test", "No app is signed in")
 	s.post(t, "/register", form).goes(t, "/link") // sent twice
 	s.post(t, "/register", with(form, "form_token", before, "username", "dave")).shows(t, 403, "This form was out of date")
 	srv.Anyone().Do(t, "POST", "/_matrix/client/v3/login", map[string]any{
