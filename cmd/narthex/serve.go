@@ -57,7 +57,7 @@ func (c serveCommand) Run(ctx context.Context, std streams) error {
 	}
 	log := logger(cfg.Log, std.err)
 	slog.SetDefault(log)
-	listeners, err := listen(cfg.Listen)
+	listeners, err := listen(ctx, cfg.Listen)
 	if err != nil {
 		return err
 	}
@@ -110,10 +110,11 @@ func (c serveCommand) greet(ctx context.Context, w io.Writer, a *app.App, listen
 }
 
 // listen opens all addresses, or none.
-func listen(addresses []string) ([]net.Listener, error) {
+func listen(ctx context.Context, addresses []string) ([]net.Listener, error) {
 	var open []net.Listener
+	var by net.ListenConfig
 	for _, address := range addresses {
-		l, err := net.Listen("tcp", address)
+		l, err := by.Listen(ctx, "tcp", address)
 		if err != nil {
 			closeAll(open)
 			return nil, fmt.Errorf("cannot listen on %s: %w; is another server running there? --listen chooses another address", address, errors.Unwrap(err))

@@ -43,7 +43,8 @@ func TestStatementsPrepareOnSQLite(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return errors.Join(rows.Err(), rows.Close())
+		defer rows.Close()
+		return rows.Err()
 	}
 	prepareAll(t, db.SQLite, check, `SELECT EXTRACT(YEAR FROM now())`)
 }

@@ -1,6 +1,9 @@
 package canonicaljson
 
-import "strconv"
+import (
+	"errors"
+	"strconv"
+)
 
 // SyntaxError says that the bytes are not JSON. The client-server API calls it
 // M_NOT_JSON.
@@ -35,7 +38,7 @@ const longestPath = 200
 
 // inKey adds, on the way out of a nested value, the key that it was under.
 func inKey(err error, key []byte) error {
-	shape, ok := err.(*ShapeError)
+	shape, ok := errors.AsType[*ShapeError](err)
 	if !ok {
 		return err
 	}
@@ -47,7 +50,7 @@ func inKey(err error, key []byte) error {
 
 // inIndex is inKey for the elements of arrays.
 func inIndex(err error, index int) error {
-	shape, ok := err.(*ShapeError)
+	shape, ok := errors.AsType[*ShapeError](err)
 	if !ok {
 		return err
 	}

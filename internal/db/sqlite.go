@@ -28,7 +28,7 @@ func (c *conn) prepare(ctx context.Context, statement string) (*sql.Stmt, error)
 	if st := c.stmts[statement]; st != nil {
 		return st, nil
 	}
-	st, err := c.PrepareContext(ctx, statement)
+	st, err := c.PrepareContext(ctx, statement) //nolint:sqlclosecheck // kept, and closed with the connection
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func (tx *Tx) Exec(statement string, args ...any) (int64, error) {
 		res, err = tx.pg.ExecContext(tx.ctx, statement, args...)
 	} else {
 		var st *sql.Stmt
-		if st, err = tx.lite.prepare(tx.ctx, statement); err == nil {
+		if st, err = tx.lite.prepare(tx.ctx, statement); err == nil { //nolint:sqlclosecheck // the connection keeps it
 			res, err = st.ExecContext(tx.ctx, args...)
 		}
 	}
@@ -63,7 +63,7 @@ func (tx *Tx) query(statement string, args []any) (*sql.Rows, error) {
 	if tx.pg != nil {
 		return tx.pg.QueryContext(tx.ctx, statement, args...) //nolint:sqlclosecheck // closed by each
 	}
-	st, err := tx.lite.prepare(tx.ctx, statement)
+	st, err := tx.lite.prepare(tx.ctx, statement) //nolint:sqlclosecheck // the connection keeps it
 	if err != nil {
 		return nil, err
 	}

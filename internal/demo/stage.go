@@ -44,7 +44,7 @@ func raise(ctx context.Context, proposals string, now func() time.Time) (*stage,
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}

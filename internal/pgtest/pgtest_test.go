@@ -178,7 +178,9 @@ func TestStop(t *testing.T) {
 }
 
 func TestServerEndsWithItsProcess(t *testing.T) {
-	start(t).Stop() // skips where there is no PostgreSQL
+	if err := start(t).Stop(); err != nil { // skips where there is no PostgreSQL
+		t.Fatal(err)
+	}
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -203,7 +205,7 @@ func TestServerEndsWithItsProcess(t *testing.T) {
 	if err := helper.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	helper.Wait()
+	_ = helper.Wait() // it was killed
 	// The pipe ends when the last process that inherited it has ended.
 	if _, err := io.Copy(io.Discard, reader); err != nil {
 		t.Fatal(err)
@@ -286,7 +288,9 @@ func BenchmarkStart(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		s.Stop()
+		if err := s.Stop(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
@@ -295,7 +299,11 @@ func BenchmarkNewDatabase(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Stop()
+	b.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			b.Error(err)
+		}
+	})
 	for b.Loop() {
 		url, err := s.NewDatabase("")
 		if err != nil {

@@ -120,7 +120,7 @@ func (s *Server) run(ctx context.Context, binaries string, account *account, rea
 	early, isReady := awaitReady(log)
 	if isReady {
 		ready <- nil
-		io.Copy(io.Discard, log) // until the last process of the server is gone
+		_, _ = io.Copy(io.Discard, log) // until the last process of the server is gone
 	}
 	err = postgres.Wait()
 	if !isReady {
