@@ -31,13 +31,6 @@ func (s *Service) enterAccount(ctx context.Context, call *httpapi.Call, here str
 	return v, httpapi.Reply{}, nil
 }
 
-type showHomeRequest struct{}
-
-// showHome takes people who typed the address of the server to what it has for them.
-func (s *Service) showHome(context.Context, *httpapi.Call, showHomeRequest) (httpapi.Reply, error) {
-	return httpapi.Redirect(home), nil
-}
-
 type showAccountRequest struct {
 	Action   string `query:"action"`
 	DeviceID string `query:"device_id"`

@@ -29,7 +29,6 @@ func (s *Service) Routes() []httpapi.Route {
 	routes := []httpapi.Route{
 		httpapi.Page("GET "+page.AssetFolder+"{name}", "getAsset", httpapi.Unlimited, s.asset).Fails(errcode.NotFound),
 
-		httpapi.Page("GET /{$}", "showHome", httpapi.Cheap, s.showHome),
 		httpapi.Page("GET "+signInPath, "showSignIn", httpapi.Cheap, s.showSignIn),
 		httpapi.Page("POST "+signInPath, "signInBrowser", httpapi.Login, s.signIn),
 		httpapi.Page("GET "+registerPath, "showRegister", httpapi.Cheap, s.showRegister).Fails(errcode.Forbidden),
