@@ -155,4 +155,3 @@ func (s *Service) SSOToken(tx *db.Tx, userID id.UserID) (string, error) {
 		secret.Hash(token), userID, tx.Now.Add(time.Duration(s.cfg.Login.LoginTokenLifetime)).UnixMilli())
 	return token, err
 }
-

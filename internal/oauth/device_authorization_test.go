@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/url"
 	"regexp"
 	"strings"
@@ -378,13 +379,31 @@ func TestOA16_GuessingIsLimited(t *testing.T) {
 	})
 }
 
-// TestOddsOfGuessing computes what the limits mean: at most one right guess of a
-// user code in 10,000 days.
+// TestOddsOfGuessing computes what the limits mean, at most one right guess of a user
+// code in 10,000 days, and plays it: in a space of codes that is smaller by a known
+// factor, so that something happens, as many guesses are right as computed.
 func TestOddsOfGuessing(t *testing.T) {
-	perDay := 24.0 * oauth.GuessesOfAll
-	odds := perDay * oauth.MaxPending / math.Pow(20, 8)
-	if odds > 1e-4 {
+	const space, smaller, days = 25_600_000_000, 10_000, 200
+	perDay := 24 * oauth.GuessesOfAll
+	if odds := float64(perDay) * oauth.MaxPending / space; odds > 1e-4 {
 		t.Errorf("somebody guesses right with %g a day", odds)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	right := 0
+	for range days {
+		good := map[int]bool{}
+		for len(good) < oauth.MaxPending {
+			good[random.IntN(space/smaller)] = true
+		}
+		for range perDay {
+			if good[random.IntN(space/smaller)] {
+				right++
+			}
+		}
+	}
+	want := float64(days*perDay) * oauth.MaxPending * smaller / space // 187.5
+	if distance := math.Abs(float64(right) - want); distance > 4*math.Sqrt(want) {
+		t.Errorf("%d guesses were right, and %.1f were computed", right, want)
 	}
 }
 
