@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
@@ -27,11 +28,12 @@ func TestAKeyIsClaimedOnce(t *testing.T) {
 	body := map[string]any{"one_time_keys": map[string]any{string(alice.UserID): wanted}}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
+	var tickets atomic.Int64 // as many requests as keys of each device
 	seen := map[string]int{}
 	order := map[id.DeviceID][]string{} // as one of them got them
 	for i := range claimers {
 		wait.Go(func() {
-			for range (keys + claimers - 1) / claimers {
+			for tickets.Add(1) <= keys {
 				r, err := bob.Try(t.Context(), "POST", claims, body)
 				var got claimed
 				if err != nil || json.Unmarshal(r.Body, &got) != nil {
