@@ -28,7 +28,7 @@ func (c *conn) prepare(ctx context.Context, statement string) (*sql.Stmt, error)
 	if st := c.stmts[statement]; st != nil {
 		return st, nil
 	}
-	st, err := c.PrepareContext(ctx, statement) //nolint:sqlclosecheck // kept, and closed with the connection
+	st, err := c.PrepareContext(ctx, statement)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (c *conn) prepare(ctx context.Context, statement string) (*sql.Stmt, error)
 }
 
 func (c *conn) run(ctx context.Context, statement string) error {
-	st, err := c.prepare(ctx, statement)
+	st, err := c.prepare(ctx, statement) //nolint:sqlclosecheck // the connection keeps it
 	if err != nil {
 		return err
 	}
