@@ -137,6 +137,19 @@ func (b *Browser) Press(t testing.TB, text string) int {
 		`(//button[normalize-space()="`+text+`"] | //a[normalize-space()="`+text+`"] | //a[b[normalize-space()="`+text+`"]])`)))
 }
 
+// Type types where the focus is: tabulators go on to the next field, and so on.
+func (b *Browser) Type(t testing.TB, keys string) {
+	t.Helper()
+	b.do(t, "typing", chromedp.KeyEvent(keys))
+}
+
+// TypeAndLeave types where the focus is, waits for the page that it leads to, and
+// gives its status.
+func (b *Browser) TypeAndLeave(t testing.TB, keys string) int {
+	t.Helper()
+	return b.leave(t, "typing", chromedp.KeyEvent(keys))
+}
+
 // Poke presses a button that leads nowhere, because the browser itself refuses.
 func (b *Browser) Poke(t testing.TB, text string) {
 	t.Helper()

@@ -227,3 +227,23 @@ func TestWalkThroughAccount(t *testing.T) {
 	b.Press(t, "Close my account for good")
 	wantHeading(t, b, "Your account is closed")
 }
+
+// TestWalkByKeyboard is a person who has no mouse: the fields come in their order,
+// and the first thing of every page is the way past its head.
+func TestWalkByKeyboard(t *testing.T) {
+	srv := apitest.New(t)
+	srv.User(t, "alice")
+	b := browsertest.New(t, srv.URL)
+	b.Open(t, "/login")
+	b.Type(t, "alice\t"+apitest.Password)
+	if status := b.TypeAndLeave(t, "\r"); status != 200 {
+		t.Errorf("signing in is answered by %d", status)
+	}
+	wantHeading(t, b, "Your account")
+	b.Type(t, "\t")
+	shoot(t, b, "skip-link")
+	b.Type(t, "\r\t")
+	shoot(t, b, "focus")
+	b.TypeAndLeave(t, "\r")
+	wantHeading(t, b, "Your profile")
+}

@@ -90,6 +90,9 @@ func (s *Service) register(ctx context.Context, call *httpapi.Call, req register
 	if err == nil {
 		err = s.enrol(ctx, v, account, req.RegToken)
 	}
+	if errors.Is(err, errcode.UserInUse) {
+		err = s.resume(ctx, v, account, req.Password, err)
+	}
 	if err != nil {
 		wrong, status, err := problem(err, fieldOf(err))
 		if err != nil {
@@ -130,6 +133,34 @@ func (s *Service) wanted(ctx context.Context, call *httpapi.Call, p page.Registe
 	a.Signup = accounts.Signup{IP: call.Addr.String(), UserAgent: call.UserAgent}
 	a.PasswordHash, err = s.passwords.Hash(ctx, req.Password)
 	return a, err
+}
+
+// resume signs in whoever sends the form again because the first answer was lost:
+// the account is new, was made from the same address, and has the same password.
+// Otherwise the name is taken, and no password is looked at.
+func (s *Service) resume(ctx context.Context, v *visitor, wanted accounts.Account, password string, taken error) error {
+	var there accounts.Account
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		there, err = s.accounts.Find(tx, wanted.UserID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if v.call.Now.Sub(there.Created) >= newFor || there.Signup.IP != v.call.Addr.String() {
+		return taken
+	}
+	proved, err := s.accounts.CheckPassword(ctx, accounts.Identifier{Type: "m.id.user", User: string(wanted.UserID)}, password)
+	if errors.Is(err, errcode.Forbidden) {
+		return taken
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.enter(ctx, v, proved); !errors.Is(err, db.ErrNoRow) {
+		return err
+	}
+	return taken
 }
 
 func (s *Service) checkNewPassword(password, again string) error {

@@ -33,6 +33,16 @@ func TestRegister(t *testing.T) {
 	s.get(t, "/account").shows(t, 200, "@carol:narthex.test", "No app is signed in")
 	s.post(t, "/register", form).goes(t, "/link") // sent twice
 	s.post(t, "/register", with(form, "form_token", before, "username", "dave")).shows(t, 403, "This form was out of date")
+	// The answer was lost, and the form is sent again by a browser that has no session.
+	again := surf(t, srv)
+	again.get(t, "/register")
+	again.post(t, "/register", with(form, "password", "three other words", "password_again", "three other words")).shows(t, 400, "This username is taken.")
+	again.post(t, "/register", form).goes(t, "/link")
+	again.get(t, "/account").shows(t, 200, "@carol:narthex.test")
+	late := surf(t, srv)
+	late.get(t, "/register")
+	srv.Advance(newFor)
+	late.post(t, "/register", form).shows(t, 400, "This username is taken.")
 	srv.Anyone().Do(t, "POST", "/_matrix/client/v3/login", map[string]any{
 		"type": "m.login.password", "identifier": map[string]any{"type": "m.id.user", "user": "carol"}, "password": "three short words"}).OK(t, nil)
 }
