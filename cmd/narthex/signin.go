@@ -30,7 +30,7 @@ func (f signinFlags) play(std streams, command func(con *console, file stateFile
 	con := &console{std: std, json: f.JSON}
 	file, err := f.State.or()
 	if err == nil {
-		err = command(con, file)
+		err = file.alone(func() error { return command(con, file) })
 	}
 	if err == nil || errors.Is(err, errFound) {
 		return err
@@ -52,9 +52,14 @@ func (s *signedIn) client(file stateFile) *matrixClient {
 	return &matrixClient{base: s.BaseURL, http: newHTTP(s.transport(file))}
 }
 
+// transport is the one that holds the session's tokens: with two, the one would
+// use tokens that the other has replaced.
 func (s *signedIn) transport(file stateFile) *signin.Transport {
-	library := &signin.Client{HTTP: newHTTP(nil)}
-	return library.Resume(*s.Session, s.keep(file))
+	if s.live == nil {
+		library := &signin.Client{HTTP: newHTTP(nil)}
+		s.live = library.Resume(*s.Session, s.keep(file))
+	}
+	return s.live
 }
 
 // keep stores a session with the rest of the device.

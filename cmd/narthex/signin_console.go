@@ -60,7 +60,27 @@ func (c *console) secret(ctx context.Context, event, prompt string) (string, err
 	if c.json || c.lines != nil || !ok || !term.IsTerminal(int(file.Fd())) {
 		return c.ask(ctx, event, nil, prompt)
 	}
-	return ask(c.std, file, prompt)
+	return hidden(ctx, c.std, file, prompt)
+}
+
+// hidden is ask that ends with the context, as Ctrl-C ends it.
+func hidden(ctx context.Context, std streams, terminal *os.File, prompt string) (string, error) {
+	before, err := term.GetState(int(terminal.Fd()))
+	if err != nil {
+		return "", err
+	}
+	typed := make(chan line, 1)
+	go func() {
+		text, err := ask(std, terminal, prompt)
+		typed <- line{text, err}
+	}()
+	select {
+	case l := <-typed:
+		return l.text, l.err
+	case <-ctx.Done():
+		fmt.Fprintln(std.err)
+		return "", errors.Join(ctx.Err(), term.Restore(int(terminal.Fd()), before))
+	}
 }
 
 // line reads a line of the input. The input is read by a goroutine that nobody can

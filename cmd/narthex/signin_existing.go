@@ -45,7 +45,7 @@ func (c signinExistingCommand) Run(ctx context.Context, std streams) error {
 		if _, err := h.client.whoami(ctx); err != nil {
 			return err // before a code is shown
 		}
-		code, mailbox, err := c.meet(ctx, con, s.BaseURL, token)
+		code, mailbox, err := c.meet(ctx, con, qr.DeviceExisting, s.BaseURL, token)
 		if err != nil {
 			return err
 		}

@@ -34,6 +34,7 @@ var known = []struct {
 	{errNoKeys, advice{"not_ready", "A device without these keys cannot sign in another one.", `Sign in from a device that has them, or run "narthex signin logout" and "narthex signin password" with the recovery key.`}},
 	{qr.ErrMailboxGone, advice{"session_over", "The code has run out, or was used.", "Show a new code and start again."}},
 	{qr.ErrNoRendezvous, advice{"unsupported_protocol", "Sign-in with a QR code is not possible at this homeserver, or not in this generation.", `Try the other --generation, or ask the administrator, who can run "narthex doctor qr".`}},
+	{errInUse, advice{"in_use", "", "Wait until that command has ended, or stop it."}},
 	{errNoRefresh, advice{"no_refresh_token", "", `Nothing. A device that is signed in by "narthex signin new" has tokens that are replaced.`}},
 	{errRecoveryKey, advice{"wrong_recovery_key", "The device is signed in, but others do not trust it.", `Run "narthex signin logout", then sign in again with the recovery key as it was shown: 48 letters and digits in groups of four. If it is lost, use --reset.`}},
 	{errNoStorage, advice{"no_secret_storage", "Only your other devices have the keys.", `Run "narthex signin logout", then sign in with "narthex signin new" and one of your other devices; or replace the keys with --reset.`}},
@@ -52,6 +53,7 @@ var byCode = map[string]advice{
 	"M_USER_DEACTIVATED":  {"", "The account has been ended.", "Ask the administrator of the homeserver."},
 	"M_USER_LOCKED":       {"", "The account is locked.", "Ask the administrator of the homeserver."},
 	"M_LIMIT_EXCEEDED":    {"", "There were too many attempts.", "Wait a minute and try again."},
+	"M_MISSING_TOKEN":     {"", "This homeserver lets only devices that are signed in show a code of this generation.", `Show the code with "narthex signin existing" and give it to this command with --scan or --code; or use --generation 2024.`},
 	"M_UNRECOGNIZED":      {"", "The homeserver does not have what is needed.", `Ask its administrator to update it; "narthex doctor qr" shows what is missing.`},
 	"M_INVALID_SIGNATURE": {"", "The homeserver could not check a signature by these keys.", "Report this as a fault of the program."},
 
@@ -72,8 +74,17 @@ func explain(err error) advice {
 // failureAdvice adds to a failure, whose text says what it means and what to do in
 // any app, what to do here.
 func failureAdvice(f *qr.Failure) advice {
-	return advice{code: string(f.Reason), next: afterFailure(f)}
+	a := advice{code: string(f.Reason), next: afterFailure(f)}
+	if cause := f.Cause; cause != nil {
+		if known := adviceFor(cause); known.code != unknownFailure && known.code != a.code {
+			a.meaning, a.next = known.meaning, known.next+" "+a.next
+		}
+	}
+	return a
 }
+
+// unknownFailure is the code of what has no advice of its own.
+const unknownFailure = "error"
 
 // afterFailure adds commands to the advice of a failure.
 func afterFailure(f *qr.Failure) string {
@@ -137,5 +148,5 @@ func adviceFor(err error) advice {
 	case errors.As(err, &network):
 		return advice{"unreachable", "The homeserver could not be reached.", "Check the name and your connection, and try again."}
 	}
-	return advice{"error", "", `Try again. "narthex doctor qr" looks for mistakes in the setup of the homeserver.`}
+	return advice{unknownFailure, "", `Try again. "narthex doctor qr" looks for mistakes in the setup of the homeserver.`}
 }

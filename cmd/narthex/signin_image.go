@@ -92,23 +92,36 @@ func readPicture(file string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the picture %s cannot be read: %w", file, err)
 	}
-	bitmap, err := gozxing.NewBinaryBitmapFromImage(picture)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoCode, err)
+	for _, way := range []struct {
+		binarizer func(gozxing.LuminanceSource) gozxing.Binarizer
+		hint      gozxing.DecodeHintType
+	}{
+		{gozxing.NewHybridBinarizer, gozxing.DecodeHintType_TRY_HARDER},
+		{gozxing.NewGlobalHistgramBinarizer, gozxing.DecodeHintType_TRY_HARDER},
+		// One drawn code in a hundred looks to the search as if its corners were
+		// elsewhere; a picture of nothing but a code needs no search.
+		{gozxing.NewHybridBinarizer, gozxing.DecodeHintType_PURE_BARCODE},
+	} {
+		bitmap, err := gozxing.NewBinaryBitmap(way.binarizer(gozxing.NewLuminanceSourceFromImage(picture)))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errNoCode, err)
+		}
+		if found, err := qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{way.hint: true}); err == nil {
+			return segments(found)
+		}
 	}
-	found, err := qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
-	if err != nil {
-		return nil, errNoCode
-	}
-	// The text of the result has been through a guess of its encoding; the
-	// segments are the bytes.
-	segments, ok := found.GetResultMetadata()[gozxing.ResultMetadataType_BYTE_SEGMENTS].([][]byte)
+	return nil, errNoCode
+}
+
+// segments gives the bytes of a code. The text of the result has been through a
+// guess of its encoding.
+func segments(found *gozxing.Result) (code []byte, err error) {
+	parts, ok := found.GetResultMetadata()[gozxing.ResultMetadataType_BYTE_SEGMENTS].([][]byte)
 	if !ok {
 		return nil, errNoCode
 	}
-	var code []byte
-	for _, s := range segments {
-		code = append(code, s...)
+	for _, part := range parts {
+		code = append(code, part...)
 	}
 	return code, nil
 }

@@ -47,7 +47,7 @@ func (c signinNewCommand) Run(ctx context.Context, std streams) error {
 			}
 			n.base = found.BaseURL
 		}
-		code, mailbox, err := c.meet(ctx, con, n.base, "")
+		code, mailbox, err := c.meet(ctx, con, qr.DeviceNew, n.base, "")
 		if err != nil {
 			return err
 		}
@@ -137,13 +137,14 @@ func (n *newcomer) poll(ctx context.Context) (qr.TokenAnswer, error) {
 func (n *newcomer) keep(ctx context.Context) error {
 	n.s = &signedIn{BaseURL: n.server.BaseURL}
 	save := n.s.keep(n.file)
-	_, err := n.server.Begin(ctx, n.clientID, n.tokens, func(ctx context.Context, session signin.Session) error {
+	live, err := n.server.Begin(ctx, n.clientID, n.tokens, func(ctx context.Context, session signin.Session) error {
 		n.s.UserID, n.s.DeviceID = session.UserID, session.DeviceID
 		return save(ctx, session)
 	})
 	if err != nil {
 		return err
 	}
+	n.s.live = live
 	n.con.tell("signed_in", fields{"user_id": n.s.UserID, "device_id": n.s.DeviceID}, fmt.Sprintf("Signed in as %s, device %s. Waiting for the keys.", n.s.UserID, n.s.DeviceID))
 	return nil
 }

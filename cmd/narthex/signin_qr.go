@@ -37,7 +37,7 @@ func (f codeFlags) profile() qr.Profile {
 	return map[string]qr.Profile{"seed": qr.Seed, "deployed": qr.Deployed, "msc4388": qr.MSC4388, "vodozemac": qr.MSC4388Vodozemac}[f.Profile]
 }
 
-var errProfile = errors.New("this --profile is not one of this --generation")
+var errProfile = errors.New("this --profile is not one for codes of this generation")
 
 // check refuses flags that contradict each other, before anything happens.
 func (f codeFlags) check() error {
@@ -81,8 +81,9 @@ func (f codeFlags) bytes() ([]byte, error) {
 var errNotBase64 = errors.New("the text of --code is not base64")
 
 // meet creates or joins the place where the devices meet. It gives the mailbox,
-// and what is to stand in the code or stands in it.
-func (f codeFlags) meet(ctx context.Context, con *console, base, token string) (qr.Payload, qr.Mailbox, error) {
+// and what is to stand in the code or stands in it. own is the device that this
+// one is.
+func (f codeFlags) meet(ctx context.Context, con *console, own qr.Device, base, token string) (qr.Payload, qr.Mailbox, error) {
 	options := qr.RendezvousOptions{HTTP: newHTTP(nil), Wait: con.std.wait, AccessToken: token, Warn: func(err error) {
 		con.tell("warning", fields{"error": err.Error()}, "Take note: "+err.Error()+".")
 	}}
@@ -90,6 +91,12 @@ func (f codeFlags) meet(ctx context.Context, con *console, base, token string) (
 		code, err := f.read()
 		if err != nil {
 			return code, nil, err
+		}
+		if err := code.CheckScanner(own); err != nil {
+			return code, nil, err
+		}
+		if p := f.profile(); p != 0 && p.Generation() != code.Generation {
+			return code, nil, errProfile
 		}
 		mailbox, err := join(ctx, code, options)
 		return code, mailbox, err

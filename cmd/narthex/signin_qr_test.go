@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/narthex-matrix/narthex/signin/qr"
 )
 
 // meet brings two devices together: one shows a code, the other is given it. It
@@ -172,30 +175,49 @@ func TestSignInSaysWhatIsMissing(t *testing.T) {
 	if err := os.WriteFile(h.file("text.png"), []byte(`not a picture`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	code, err := qr.Payload{Generation: qr.Gen2024, ShownBy: qr.DeviceExisting, RendezvousURL: h.url + "/x", ServerName: "localhost"}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := base64.URLEncoding.EncodeToString(code)
 	for name, c := range map[string]struct {
 		in   string
 		args []string
 		want string
 	}{
-		"no homeserver":      {"", []string{"new", "--state", h.file("n.json")}, "which homeserver?"},
-		"occupied":           {"", []string{"new", h.url, "--state", h.file("existing.json")}, "a device is kept there already"},
-		"not signed in":      {"", []string{"existing", "--state", h.file("n.json")}, "nobody is signed in here"},
-		"readable by others": {"", []string{"status", "--state", h.file("open.json")}, "chmod 600"},
-		"no base64":          {"", []string{"new", "--state", h.file("n.json"), "--code", "!"}, "not base64"},
-		"another code":       {"", []string{"new", "--state", h.file("n.json"), "--code", "aGVsbG8gd29ybGQ"}, "not a Matrix sign-in code"},
-		"no picture":         {"", []string{"new", "--state", h.file("n.json"), "--scan", h.file("text.png")}, "no PNG or JPEG"},
-		"a profile too many": {"", []string{"new", h.url, "--state", h.file("n.json"), "--profile", "msc4388"}, "not one of this --generation"},
-		"nobody there":       {"", []string{"new", "http://127.0.0.1:1", "--state", h.file("n.json")}, "could not be reached"},
-		"wrong password":     {"wrong\n", []string{"password", h.url, "alice", "--state", h.file("n.json")}, "Check both and try again"},
-		"no password":        {"", []string{"password", h.url, "alice", "--state", h.file("n.json")}, "the input has ended"},
-		"nothing to refresh": {"", []string{"refresh", "--state", h.file("existing.json")}, "cannot be replaced"},
-		"a code of the own kind": {"", []string{"existing", "--state", h.file("existing.json"), "--code",
-			"TUFUUklYAgSRBgEdnfPYsgQHL1jA3Hq9hGPp3Hpg2cVDVlK0U1eLJgAXaHR0cHM6Ly9leGFtcGxlLm9yZy94eQALZXhhbXBsZS5vcmc"}, ""},
+		"no homeserver":          {"", []string{"new", "--state", h.file("n.json")}, "which homeserver?"},
+		"occupied":               {"", []string{"new", h.url, "--state", h.file("existing.json")}, "a device is kept there already"},
+		"not signed in":          {"", []string{"existing", "--state", h.file("n.json")}, "nobody is signed in here"},
+		"readable by others":     {"", []string{"status", "--state", h.file("open.json")}, "chmod 600"},
+		"no base64":              {"", []string{"new", "--state", h.file("n.json"), "--code", "!"}, "not base64"},
+		"another code":           {"", []string{"new", "--state", h.file("n.json"), "--code", "aGVsbG8gd29ybGQ"}, "not a Matrix sign-in code"},
+		"no picture":             {"", []string{"new", "--state", h.file("n.json"), "--scan", h.file("text.png")}, "no PNG or JPEG"},
+		"a profile too many":     {"", []string{"new", h.url, "--state", h.file("n.json"), "--profile", "msc4388"}, "not one for codes of this generation"},
+		"nobody there":           {"", []string{"new", "http://127.0.0.1:1", "--state", h.file("n.json")}, "could not be reached"},
+		"wrong password":         {"wrong\n", []string{"password", h.url, "alice", "--state", h.file("n.json")}, "Check both and try again"},
+		"no password":            {"", []string{"password", h.url, "alice", "--state", h.file("n.json")}, "the input has ended"},
+		"nothing to refresh":     {"", []string{"refresh", "--state", h.file("existing.json")}, "cannot be replaced"},
+		"a code of the own kind": {"", []string{"existing", "--state", h.file("existing.json"), "--code", own}, "shown by another device that is signed in"},
 	} {
 		code, out := h.run(t, c.in, c.args...)
 		if code != 1 || !contains(out, c.want) || !contains(out, "What to do: ") {
 			t.Errorf("%s: got %d %s, want %q", name, code, out, c.want)
 		}
+	}
+}
+
+func TestOneCommandAtATime(t *testing.T) {
+	h := newHome(t)
+	h.signIn(t, "one.json")
+	existing := h.play(t, "existing", "--state", h.file("one.json"))
+	existing.next(t, "qr")
+	if code, out := h.run(t, "", "status", "--state", h.file("one.json")); code != 1 || !contains(out, "another sign-in command is using") {
+		t.Errorf("got %d %s", code, out)
+	}
+	existing.stop()
+	existing.ends(t, 1)
+	if code, out := h.run(t, "", "status", "--state", h.file("one.json")); code != 0 {
+		t.Errorf("afterwards: got %d %s", code, out)
 	}
 }
 

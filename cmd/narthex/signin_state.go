@@ -30,6 +30,8 @@ type signedIn struct {
 	Fallback    *crosssigning.OneTimeKey    `json:"fallback_key,omitempty"`
 	Identity    *crosssigning.Secrets       `json:"cross_signing,omitempty"`
 	Backup      *backupSecret               `json:"backup,omitempty"`
+
+	live *signin.Transport // of Session
 }
 
 // backupSecret is the key of a version of the key backup. Its form is that of
@@ -56,6 +58,28 @@ func (f stateFile) or() (stateFile, error) {
 		return "", fmt.Errorf("there is no folder to keep the device in: %w; use --state FILE", err)
 	}
 	return stateFile(filepath.Join(folder, "narthex", "signin.json")), nil
+}
+
+// errInUse says that another process works with the file.
+var errInUse = errors.New("another sign-in command is using this device")
+
+// alone runs a command while no other process works with the file: two that
+// replace the tokens at once would end the session. Where there is no file yet,
+// nothing is made by looking.
+func (f stateFile) alone(command func() error) error {
+	if _, err := os.Stat(string(f)); errors.Is(err, fs.ErrNotExist) {
+		return command()
+	}
+	name := string(f) + ".lock"
+	guard, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("the device cannot be kept in %s: %w", f, err)
+	}
+	defer guard.Close()
+	if !lock(guard) {
+		return fmt.Errorf("%w: %s", errInUse, f)
+	}
+	return command()
 }
 
 // load reads the file. It fails with errNotSignedIn if there is none, and refuses
