@@ -79,7 +79,7 @@ func (s *Service) showConsent(ctx context.Context, call *httpapi.Call, req conse
 		Replaces: replaced(replaces), Here: consentPath(query), Query: query.Encode(),
 	})
 	if err == nil {
-		reply.Header.Set("Content-Security-Policy", httpapi.ContentSecurityPolicy(a.Target()))
+		reply.Header.Set("Content-Security-Policy", sendingTo(a.Target()))
 	}
 	return reply, err
 }

@@ -177,6 +177,14 @@ func TestSSO(t *testing.T) {
 	if csp := shown.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "form-action 'self' https://chat.example.net;") {
 		t.Errorf("the policy is %q", csp)
 	}
+	for to, want := range map[string]string{
+		"http://[::1]:8080/cb": "form-action 'self' http:;", "http://localhost:8080/cb": "form-action 'self' http://localhost:8080;", "element://connect": "form-action 'self' element:;",
+	} {
+		v := s.get(t, "/sso?"+url.Values{"redirect_url": {to}}.Encode()).shows(t, 200)
+		if csp := v.Header.Get("Content-Security-Policy"); !strings.Contains(csp, want) {
+			t.Errorf("%s: the policy is %q", to, csp)
+		}
+	}
 	form := url.Values{"redirect_url": {address}, "answer": {"allow"}}
 	s.post(t, "/sso", with(form, "form_token", "x")).shows(t, 403, "This form is out of date, and nothing was changed.")
 	s.post(t, "/sso", with(form, "answer", "deny")).goes(t, "/account")

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
+	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 )
 
@@ -74,4 +75,20 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 	check(s.get(t, "/link"))
 	check(s.post(t, "/link", nil))
+}
+
+// TestFaultsOfTheServer holds that a fault has a page, too, which tells its number
+// and nothing else.
+func TestFaultsOfTheServer(t *testing.T) {
+	srv := apitest.New(t)
+	srv.User(t, "alice")
+	s := surf(t, srv).signIn(t, "alice")
+	err := srv.App.DB.Write(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(`DROP TABLE browser_sessions`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.get(t, "/account").shows(t, 500, "Something went wrong here", "Number of this request, for an administrator:").without(t, "browser_sessions", "SQL", "table")
 }

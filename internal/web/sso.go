@@ -74,7 +74,7 @@ func (s *Service) showSSO(ctx context.Context, call *httpapi.Call, req showSSORe
 		Account: string(v.userID()), ReturnsTo: target, Address: req.RedirectURL, Here: ssoPageOf(req.RedirectURL),
 	})
 	if err == nil {
-		reply.Header.Set("Content-Security-Policy", httpapi.ContentSecurityPolicy(target))
+		reply.Header.Set("Content-Security-Policy", sendingTo(target))
 	}
 	return reply, err
 }

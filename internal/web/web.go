@@ -96,6 +96,15 @@ func shownDevice(d accounts.Device, c oauth.Client) page.Device {
 	return out
 }
 
+// sendingTo is the policy of a page whose form leads, by a redirect, to the target: an
+// origin, or a scheme. A policy cannot name an IPv6 address, and then names its scheme.
+func sendingTo(target string) string {
+	if scheme, _, isIPv6 := strings.Cut(target, "//["); isIPv6 {
+		target = scheme
+	}
+	return httpapi.ContentSecurityPolicy(target)
+}
+
 // cookies are the names of the cookies, and whether they are for HTTPS alone.
 type cookies struct {
 	session, visit string
