@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -167,7 +166,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		Forms:          errcode.Forms{MSC3848: errcode.Mode(cfg.MSC3848Mode()), Approval: errcode.Mode(cfg.ApprovalErrcode())},
 		ErrorPage:      pages.ErrorPage,
 		Limits:         limits(cfg),
-		TrustedProxies: proxies(cfg),
+		TrustedProxies: config.Networks(cfg.TrustedProxies),
 	}
 	a.server.Handle(routes)
 }
@@ -234,16 +233,6 @@ func limits(cfg config.Config) *httpapi.Limiter {
 		httpapi.Validation:   budget(cfg.RateLimits.Validation),
 		httpapi.Expensive:    budget(cfg.RateLimits.Expensive),
 	})
-}
-
-func proxies(cfg config.Config) []netip.Prefix {
-	var out []netip.Prefix
-	for _, text := range cfg.TrustedProxies {
-		if p, err := netip.ParsePrefix(text); err == nil { // Check has refused the others
-			out = append(out, p)
-		}
-	}
-	return out
 }
 
 func serverName(cfg config.Config) id.ServerName { return id.ServerName(cfg.ServerName) }

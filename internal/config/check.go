@@ -86,9 +86,14 @@ func (f *findings) links(c Config) {
 			f.add(link.key, "%s", problem)
 		}
 	}
-	for _, proxy := range c.TrustedProxies {
-		if _, err := netip.ParsePrefix(proxy); err != nil {
-			f.add("trusted_proxies", "%q is not a network such as 10.0.0.0/8 or, for one address, 192.0.2.7/32", proxy)
+	f.networks("trusted_proxies", c.TrustedProxies)
+	f.networks("rendezvous.denied_networks", c.Rendezvous.DeniedNetworks)
+}
+
+func (f *findings) networks(key string, list []string) {
+	for _, network := range list {
+		if _, err := netip.ParsePrefix(network); err != nil {
+			f.add(key, "%q is not a network such as 10.0.0.0/8 or, for one address, 192.0.2.7/32", network)
 		}
 	}
 }

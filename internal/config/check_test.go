@@ -73,6 +73,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"--dev for a network", func(c *Config) { c.Dev = true; c.Metrics.Listen = "192.0.2.1:1" }, `metrics.listen: "192.0.2.1:1" can be reached from other machines, which --dev does not allow; use 127.0.0.1`},
 		{"--dev for a name", func(c *Config) { c.Dev = true; c.Listen = []string{"localhost.example:1"} }, `listen: "localhost.example:1" can be reached from other machines, which --dev does not allow; use 127.0.0.1`},
 		{"a proxy without a mask", func(c *Config) { c.TrustedProxies = []string{"192.0.2.7"} }, `trusted_proxies: "192.0.2.7" is not a network such as 10.0.0.0/8 or, for one address, 192.0.2.7/32`},
+		{"a denied network without a mask", func(c *Config) { c.Rendezvous.DeniedNetworks = []string{"192.0.2.7"} }, `rendezvous.denied_networks: "192.0.2.7" is not a network such as 10.0.0.0/8 or, for one address, 192.0.2.7/32`},
 
 		{"another database", func(c *Config) { c.Database = "mysql://u:hunter2@h/d" }, `database: a URL has to begin with postgres://; for SQLite give the path of a file alone`},
 		{"a database URL that is none", func(c *Config) { c.Database = "postgres://u:hun%ter2@h/d" }, `database: the URL cannot be read; write special characters in its password as %XX`},

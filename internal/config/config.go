@@ -83,12 +83,14 @@ type OAuth struct {
 
 // Rendezvous holds the keys rendezvous.* (MSC4108 and MSC4388).
 type Rendezvous struct {
-	Enabled     bool     `key:"enabled"`
-	Mode        string   `key:"mode" oneof:"off,authenticated,open"` // of MSC4388 alone
-	DelegateTo  string   `key:"delegate_to"`                         // empty: nowhere
-	StablePaths bool     `key:"stable_paths"`
-	Lifetime    Duration `key:"lifetime"`
-	MaxPayload  int      `key:"max_payload"` // in bytes
+	Enabled bool `key:"enabled"`
+	// DeniedNetworks may begin no meeting.
+	DeniedNetworks []string `key:"denied_networks"`
+	Mode           string   `key:"mode" oneof:"off,authenticated,open"` // of MSC4388 alone
+	DelegateTo     string   `key:"delegate_to"`                         // empty: nowhere
+	StablePaths    bool     `key:"stable_paths"`
+	Lifetime       Duration `key:"lifetime"`
+	MaxPayload     int      `key:"max_payload"` // in bytes
 }
 
 // Approval holds the keys approval.* (MSC3866).
@@ -168,7 +170,7 @@ func Default() Config {
 			Password:            Password{MaxConcurrentHashes: 2, MinLength: 8},
 		},
 		OAuth:      OAuth{Enabled: true, AccessTokenLifetime: 5 * minute, DeviceCodeLifetime: 20 * minute},
-		Rendezvous: Rendezvous{Enabled: true, Mode: "authenticated", StablePaths: true, Lifetime: 5 * minute, MaxPayload: 10 << 10},
+		Rendezvous: Rendezvous{Enabled: true, DeniedNetworks: []string{}, Mode: "authenticated", StablePaths: true, Lifetime: 5 * minute, MaxPayload: 10 << 10},
 		Proposals:  "unstable",
 		RateLimits: RateLimits{
 			Enabled:      true,

@@ -74,6 +74,18 @@ func (c Config) DatabaseSource() string {
 	return filepath.Join(c.Data, "narthex.db")
 }
 
+// Networks reads a list of networks that has been checked; it leaves out what is
+// none.
+func Networks(list []string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, text := range list {
+		if p, err := netip.ParsePrefix(text); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // Redacted returns a copy that may be shown or logged: secrets and the password
 // in a database URL are replaced by a placeholder.
 func (c Config) Redacted() Config {

@@ -48,6 +48,8 @@ var docs = map[string]string{
 		"Empty switches that off.",
 
 	"rendezvous.enabled": "Whether two devices can meet through this server to sign in one of them with a QR code.",
+	"rendezvous.denied_networks": "Networks, such as `203.0.113.0/24`, from which nobody may begin a meeting: those of servers that would use it to " +
+		"smuggle data out, for example. Devices there can still join one.",
 	"rendezvous.mode": "Who may begin such a meeting by the newer protocol (MSC4388): nobody (`off`), users of this server " +
 		"(`authenticated`), or everybody (`open`). The older protocol (MSC4108), which clients use today, knows no users.",
 	"rendezvous.delegate_to": "The address of another server, such as `https://rendezvous.example.org/create`, that devices " +

@@ -94,3 +94,16 @@ func TestVersions(t *testing.T) {
 		{Name: "elsewhere", As: apitest.New(t, func(c *config.Config) { c.Rendezvous.DelegateTo = "https://example.org" }).Anyone(), Do: "GET", Path: path, Has: flag},
 	})
 }
+
+func TestRZ3_Z25_DeniedNetworks(t *testing.T) {
+	srv := apitest.New(t, open, func(c *config.Config) { c.Rendezvous.DeniedNetworks = []string{"192.0.2.0/24", "127.0.0.0/8", "::1/128"} })
+	fails(t, plain(srv), "POST", unstableETag, "", errcode.Forbidden)
+	fails(t, plain(srv), "POST", stable, "", errcode.Forbidden)
+	for _, path := range []string{unstableJSON, stable} {
+		fails(t, srv.Anyone(), "GET", path, nil, errcode.Forbidden)
+		fails(t, srv.Anyone(), "POST", path, object{"data": ""}, errcode.Forbidden)
+	}
+	elsewhere := apitest.New(t, open, func(c *config.Config) { c.Rendezvous.DeniedNetworks = []string{"192.0.2.0/24"} })
+	created(t, elsewhere, unstableETag, "")
+	makeMailbox(t, elsewhere.Anyone(), unstableJSON, "")
+}

@@ -38,6 +38,9 @@ func (s *Service) createByETag(ctx context.Context, call *httpapi.Call, r *http.
 	if s.cfg.DelegateTo != "" {
 		return httpapi.Reply{Status: http.StatusTemporaryRedirect, Header: http.Header{"Location": {s.cfg.DelegateTo}}}, nil
 	}
+	if err := s.barred(call); err != nil {
+		return httpapi.Reply{}, err
+	}
 	if err := call.Spend(httpapi.Expensive); err != nil {
 		return httpapi.Reply{}, limited(err)
 	}

@@ -37,6 +37,9 @@ func (s *Service) discover(_ context.Context, call *httpapi.Call, _ noRequest) (
 	if s.cfg.Mode != modeOpen && call.Guest {
 		return discoverResponse{}, notForGuests()
 	}
+	if err := s.barred(call); err != nil {
+		return discoverResponse{}, err
+	}
 	return discoverResponse{CreateAvailable: s.cfg.Mode == modeOpen || call.UserID != ""}, nil
 }
 
@@ -60,6 +63,9 @@ func (s *Service) createBySequence(ctx context.Context, call *httpapi.Call, r *h
 		return httpapi.Reply{}, errcode.MissingToken.New("On this server only a signed-in device can begin this. Show the code on that device, or sign in another way.")
 	case call.Guest:
 		return httpapi.Reply{}, notForGuests()
+	}
+	if err := s.barred(call); err != nil {
+		return httpapi.Reply{}, err
 	}
 	req, err := httpapi.Bind[createRequest](r, maxBody)
 	if err != nil {

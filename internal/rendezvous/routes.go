@@ -14,7 +14,7 @@ func (s *Service) Routes() []httpapi.Route {
 	routes := []httpapi.Route{
 		// MSC4108 of 2024. Sessions have one path, whichever path made them.
 		httpapi.Raw("POST /_matrix/client/unstable/org.matrix.msc4108/rendezvous", "createRendezvousETag", anyone, expensive, s.createByUnstablePath).SelfLimited().
-			Fails(errcode.RendezvousLimit, errcode.MissingParam, errcode.InvalidParam, errcode.TooLarge),
+			Fails(errcode.RendezvousLimit, errcode.Forbidden, errcode.MissingParam, errcode.InvalidParam, errcode.TooLarge),
 		httpapi.Raw("GET /_matrix/client/unstable/org.matrix.msc4108/rendezvous/{sessionId}", "getRendezvousETag", anyone, cheap, s.readByETag).SelfLimited().
 			Fails(errcode.RendezvousLimit, errcode.Forbidden, errcode.InvalidParam, errcode.NotFound),
 		httpapi.Raw("PUT /_matrix/client/unstable/org.matrix.msc4108/rendezvous/{sessionId}", "putRendezvousETag", anyone, cheap, s.writeByETag).SelfLimited().
