@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"runtime"
 	"time"
 
 	"github.com/narthex-matrix/narthex/signin"
@@ -27,11 +28,25 @@ const (
 	answerLimit = 8 << 20 // the keys of a user with many devices
 )
 
-// newHTTP is a client with a time limit over a transport; nil is the default one.
+// newHTTP is a client with a time limit over a transport; nil is named.
 func newHTTP(transport http.RoundTripper) *http.Client {
+	if transport == nil {
+		transport = named{}
+	}
 	return &http.Client{Timeout: requestTime, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // a redirect must not carry the token elsewhere
 	}}
+}
+
+// named says which program asks: the homeserver's page shows it to the person who
+// is to agree.
+type named struct{}
+
+// RoundTrip sends the request with the name.
+func (named) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("User-Agent", "narthex/"+version()+" ("+runtime.GOOS+")")
+	return http.DefaultTransport.RoundTrip(req)
 }
 
 // bearer adds a token that does not change.
@@ -41,7 +56,7 @@ type bearer string
 func (b bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", "Bearer "+string(b))
-	return http.DefaultTransport.RoundTrip(req)
+	return named{}.RoundTrip(req)
 }
 
 // do sends a request and decodes its answer. It fails with a *signin.MatrixError if

@@ -117,6 +117,9 @@ var errNoAnswer = errors.New("a question was not answered: the input has ended")
 func (c *console) fail(err error) error {
 	a := explain(err)
 	reason := printable(err.Error())
+	if errors.Is(err, context.Canceled) && causeOf(err) == "" {
+		reason = "the command was stopped"
+	}
 	text := fmt.Sprintf("It did not work: %s", reason)
 	cause := printable(causeOf(err))
 	if cause != "" {

@@ -21,6 +21,9 @@ func (signinExistingCommand) Help() string {
 homeserver knows the device. The new device is "narthex signin new", or an app such as Element X.
 Without --scan or --code this device shows the code.
 
+With --json the events are qr (code), ask_check_code (answer with the two digits) or check_code (digits),
+verification_uri (url, which is not opened), and at last done or failed (reason, next).
+
 Examples:
   narthex signin existing
   narthex signin existing --scan code.png --no-browser

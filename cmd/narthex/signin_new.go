@@ -22,6 +22,9 @@ func (signinNewCommand) Help() string {
 	return `The other device is one that is signed in: "narthex signin existing", or an app such as Element.
 Without --scan or --code this device shows the code.
 
+With --json the events are qr (code), ask_check_code (answer with the two digits) or check_code (digits),
+homeserver, user_code, signed_in, device_keys, backup or no_backup, and at last done or failed (reason, next).
+
 Examples:
   narthex signin new example.org
   narthex signin new --scan photo.jpg
