@@ -30,6 +30,8 @@ var ranks = map[string]int{
 	// The client library: public, and on its own; see TestClientLibraryStandsAlone.
 	"signin": 81, "signin/crosssigning": 81, "signin/secretstorage": 82, "signin/qr": 83,
 
+	"internal/qrcode": 84,
+
 	"internal/demo": 90, "internal/doctor": 90, "internal/reference": 90,
 
 	"cmd/narthex": 100,
