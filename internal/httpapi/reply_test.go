@@ -26,7 +26,7 @@ type tokenResponse struct {
 }
 
 func replies() *httpapi.Server {
-	s := &httpapi.Server{Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	s := &httpapi.Server{Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		ErrorPage: func(_ *httpapi.Call, e *errcode.Error) []byte { return []byte("<p>" + e.Text + "</p>") }}
 	s.Handle([]httpapi.Route{
 		httpapi.Form("POST /token", "token", httpapi.Unlimited, func(_ context.Context, _ *httpapi.Call, req tokenRequest) (tokenResponse, error) {

@@ -96,7 +96,9 @@ func TestVersions(t *testing.T) {
 }
 
 func TestRZ3_Z25_DeniedNetworks(t *testing.T) {
-	srv := apitest.New(t, open, func(c *config.Config) { c.Rendezvous.DeniedNetworks = []string{"192.0.2.0/24", "127.0.0.0/8", "::1/128"} })
+	srv := apitest.New(t, open, func(c *config.Config) {
+		c.Rendezvous.DeniedNetworks = []string{"192.0.2.0/24", "127.0.0.0/8", "::1/128"}
+	})
 	fails(t, plain(srv), "POST", unstableETag, "", errcode.Forbidden)
 	fails(t, plain(srv), "POST", stable, "", errcode.Forbidden)
 	for _, path := range []string{unstableJSON, stable} {

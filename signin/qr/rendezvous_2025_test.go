@@ -217,7 +217,9 @@ func TestLostAnswersAreMadeUpFor2025(t *testing.T) {
 
 	// All answers are lost: Send gives up, and Receive does not take the message for
 	// the other side's.
+	p.mu.Lock()
 	p.lost = 5
+	p.mu.Unlock()
 	if err := m.Send(t.Context(), "lost"); err == nil {
 		t.Error("Send knows what it cannot know")
 	}
