@@ -143,8 +143,12 @@ func (w *worker) must(t *testing.T, what string, o order, into any) {
 // refuses gives an order that is to fail for a reason.
 func (w *worker) refuses(t *testing.T, reason, what string, o order) {
 	t.Helper()
-	err := w.do(t.Context(), what, o, nil)
+	isRefusal(t, w.do(t.Context(), what, o, nil), reason)
+}
+
+func isRefusal(t *testing.T, err error, reason string) {
+	t.Helper()
 	if r, ok := errors.AsType[*refusal](err); !ok || r.Reason != reason {
-		t.Errorf("%s ends with %v, and not for the reason %s", what, err, reason)
+		t.Errorf("it ends with %v, and not for the reason %s", err, reason)
 	}
 }
