@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
@@ -235,6 +236,22 @@ func malformedForms(t *testing.T, as *apitest.Client, r httpapi.Route, path stri
 		as.Do(t, r.Method, path, url.Values{name(f, "form"): {"\xff"}}) // whichever is found first
 		if strings.HasSuffix(f.Tag.Get("form"), ",required") {
 			as.Do(t, r.Method, path, url.Values{}).Fails(t, as.Server, errcode.MissingParam)
+		}
+	}
+}
+
+// TestOA41_NoOtherSiteCanSendAForm holds that every page refuses what a page of
+// another site makes a browser send.
+func TestOA41_NoOtherSiteCanSendAForm(t *testing.T) {
+	srv := apitest.New(t)
+	other := srv.Anyone()
+	other.Header = http.Header{"Sec-Fetch-Site": {"cross-site"}}
+	for _, r := range srv.App.Routes() {
+		if r.Errors == httpapi.PageErrors && r.Method != "GET" {
+			answer := other.Do(t, r.Method, sample(r, nil), url.Values{}).Fails(t, srv, errcode.Forbidden)
+			if answer.Header.Get("Set-Cookie") != "" || answer.Header.Get("X-Frame-Options") != "DENY" {
+				t.Errorf("%s: headers %v", r, answer.Header)
+			}
 		}
 	}
 }
