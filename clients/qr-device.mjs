@@ -3,6 +3,8 @@
 // outcome of one, {"id", "result"} or {"id", "error"}. Orders run at once, and
 // beside each other.
 import { createInterface } from "node:readline";
+import jsQR from "jsqr";
+import { PNG } from "pngjs";
 
 // Standard output is for the outcomes.
 for (const level of ["debug", "info", "log", "warn", "trace"]) console[level] = console.error;
@@ -180,6 +182,13 @@ const orders = {
     },
     hear: ({ name }) => flows[name].flow.channel.secureReceive(),
 
+    // The bytes of a QR code in a picture, read by another library than ours.
+    picture({ png }) {
+        const { data, width, height } = PNG.sync.read(Buffer.from(png, "base64"));
+        const found = jsQR(new Uint8ClampedArray(data), width, height);
+        return { code: base64(found.binaryData), version: found.version };
+    },
+
     // The cryptography alone.
     decode({ code }) {
         const data = wasm.QrCodeData.fromBytes(bytes(code));
@@ -196,8 +205,8 @@ const orders = {
     encode({ key, url, serverName }) {
         return { code: base64(new wasm.QrCodeData(new wasm.Curve25519PublicKey(key), url, serverName).toBytes()) };
     },
-    encode4388({ key, url, id, intent }) {
-        const data = wasm.QrCodeData.newMsc4388(new wasm.Curve25519PublicKey(key), id, url, wasm.QrCodeIntent[intent]);
+    encode4388({ key, url, rendezvousId, intent }) {
+        const data = wasm.QrCodeData.newMsc4388(new wasm.Curve25519PublicKey(key), rendezvousId, url, wasm.QrCodeIntent[intent]);
         return { code: base64(data.toBytes()) };
     },
     generator({ name }) {
