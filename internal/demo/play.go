@@ -8,31 +8,33 @@ import (
 	"strings"
 	"time"
 
+	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 )
 
 // Play plays the stories and writes them to out, with colours if the terminal has
 // them. It fails at the first answer that is not as it is told.
 func Play(ctx context.Context, out io.Writer, colours bool, now func() time.Time) (err error) {
-	p := &player{ctx: ctx, out: out, colours: colours}
+	p := &player{ctx: ctx, out: out, colours: colours, now: now}
 	for _, proposals := range []string{string(errcode.Unstable), string(errcode.Stable)} {
-		s, err := raise(ctx, proposals, now)
+		s, err := raise(ctx, now, func(cfg *config.Config) { cfg.Proposals = proposals })
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, s.stop()) }()
-		if err := s.administrator(ctx, "admin"); err != nil {
+		if err := s.account(ctx, "admin", true); err != nil {
 			return err
 		}
 		p.stages = append(p.stages, s)
 	}
-	for _, story := range []func(*player){waiting, approving, refusals, together} {
+	for _, story := range []func(*player){waiting, approving, refusals, together, byCode} {
 		if story(p); p.err != nil {
 			return p.err
 		}
 	}
 	p.title("The end")
 	p.say("%d requests, every answer as told: %d of them refusals, each with its own code.", p.asked, p.refusals)
+	p.say("%d sign-ins with a QR code: %d succeeded, and %d ended for the reason that was told.", p.signIns, p.signIns-p.signInsFailed, p.signInsFailed)
 	p.say("Next: narthex serve --dev, or docs/getting-started.md.")
 	return p.err
 }
@@ -43,9 +45,12 @@ type player struct {
 	ctx             context.Context
 	out             io.Writer
 	colours         bool
+	now             func() time.Time
 	stages          []*stage // unstable, stable
 	asked, refusals int
-	err             error
+	// sign-ins with a QR code, and those of them that failed
+	signIns, signInsFailed int
+	err                    error
 }
 
 const (
@@ -94,6 +99,11 @@ func (p *player) does(who, what, method, path, body, member, as string) {
 			s.words[as] = text
 		}
 	}
+	p.done(method, path)
+}
+
+// done shows a request that has succeeded.
+func (p *player) done(method, path string) {
 	p.write("  " + p.paint(green, "200") + p.paint(faint, " "+method+" "+path))
 }
 

@@ -31,6 +31,7 @@ type stage struct {
 	url    string
 	words  map[string]string // stand for {name} in paths and bodies
 	tokens map[string]string // by person
+	clock  *clock
 	client http.Client
 	stop   func() error
 }
@@ -38,8 +39,8 @@ type stage struct {
 // requestTimeout is far more than an answer takes.
 const requestTimeout = 10 * time.Second
 
-// raise starts a server that sends the proposals' errors in the given form.
-func raise(ctx context.Context, proposals string, now func() time.Time) (*stage, error) {
+// raise starts a server; each function may change its configuration first.
+func raise(ctx context.Context, now func() time.Time, change ...func(*config.Config)) (*stage, error) {
 	folder, err := os.MkdirTemp("", "narthex-demo-")
 	if err != nil {
 		return nil, err
@@ -50,17 +51,24 @@ func raise(ctx context.Context, proposals string, now func() time.Time) (*stage,
 	}
 	cfg := config.Default()
 	cfg.Dev, cfg.Data, cfg.Database = true, folder, filepath.Join(folder, "narthex.db")
-	cfg.Listen, cfg.Proposals = []string{l.Addr().String()}, proposals
+	cfg.Listen = []string{l.Addr().String()}
 	cfg.Registration.Enabled, cfg.RateLimits.Enabled = true, false
 	cfg.Approval.Enabled, cfg.Approval.RequiredForNewAccounts = true, true
-	a, err := app.Open(ctx, cfg, app.Seams{Now: now, Log: slog.New(slog.DiscardHandler), Unsynced: true})
+	// Two devices can tell each other that the page has run out only as long as the
+	// place lives where they meet.
+	cfg.OAuth.DeviceCodeLifetime, cfg.Rendezvous.Lifetime = config.Duration(pageLifetime), config.Duration(pageLifetime+time.Minute)
+	for _, f := range change {
+		f(&cfg)
+	}
+	moving := &clock{real: now}
+	a, err := app.Open(ctx, cfg, app.Seams{Now: moving.now, Log: slog.New(slog.DiscardHandler), Unsynced: true})
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), os.RemoveAll(folder))
 	}
 	serving, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Serve(serving, []net.Listener{l}) }()
-	s := &stage{app: a, url: "http://" + l.Addr().String(), words: map[string]string{}, tokens: map[string]string{}, client: http.Client{Timeout: requestTimeout}}
+	s := &stage{app: a, url: "http://" + l.Addr().String(), words: map[string]string{}, tokens: map[string]string{}, clock: moving, client: http.Client{Timeout: requestTimeout}}
 	s.stop = func() error {
 		s.client.CloseIdleConnections()
 		cancel()
@@ -71,8 +79,8 @@ func raise(ctx context.Context, proposals string, now func() time.Time) (*stage,
 	return s, nil
 }
 
-// administrator makes the account that narthex user create --admin would.
-func (s *stage) administrator(ctx context.Context, name string) error {
+// account makes one that is approved, as narthex user create would.
+func (s *stage) account(ctx context.Context, name string, admin bool) error {
 	userID, err := id.NewUserID(name, id.ServerName(s.app.Config.ServerName))
 	if err != nil {
 		return err
@@ -82,7 +90,7 @@ func (s *stage) administrator(ctx context.Context, name string) error {
 		return err
 	}
 	return s.app.DB.Write(ctx, func(tx *db.Tx) error {
-		return s.app.Accounts.Insert(tx, accounts.Account{UserID: userID, PasswordHash: hash, Admin: true, Approved: s.app.Accounts.Approval(true)})
+		return s.app.Accounts.Insert(tx, accounts.Account{UserID: userID, PasswordHash: hash, Admin: admin, Approved: s.app.Accounts.Approval(true)})
 	})
 }
 
@@ -95,11 +103,16 @@ type answer struct {
 
 // ask makes a request as a person, or as nobody if the person has not signed in.
 func (s *stage) ask(ctx context.Context, as, method, path, body string) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, method, s.url+s.fill(path), strings.NewReader(s.fill(body)))
+	return s.send(ctx, s.tokens[as], method, s.fill(path), s.fill(body))
+}
+
+// send makes a request with a token, or with none if it is empty.
+func (s *stage) send(ctx context.Context, token, method, path, body string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
 	}
-	if token := s.tokens[as]; token != "" {
+	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	resp, err := s.client.Do(req)
@@ -116,6 +129,22 @@ func (s *stage) ask(ctx context.Context, as, method, path, body string) (answer,
 		return answer{}, fmt.Errorf("%s %s: the answer %q is not JSON", method, path, raw)
 	}
 	return out, nil
+}
+
+// succeeds makes a request that has to succeed. A nil body is none.
+func (s *stage) succeeds(ctx context.Context, token, method, path string, body any) (answer, error) {
+	var payload []byte
+	if body != nil {
+		var err error
+		if payload, err = json.Marshal(body); err != nil {
+			return answer{}, err
+		}
+	}
+	a, err := s.send(ctx, token, method, path, string(payload))
+	if err == nil && a.status != http.StatusOK {
+		err = fmt.Errorf("%s %s was answered %d %s", method, path, a.status, a.raw)
+	}
+	return a, err
 }
 
 // fill puts what was learnt in place of {name}.
