@@ -23,6 +23,9 @@ func (c Config) Check() error {
 	f.oauth(c)
 	f.rates(c)
 	f.support(c)
+	f.mail(c)
+	f.sms(c)
+	f.threepid(c)
 	return errors.Join(f...)
 }
 

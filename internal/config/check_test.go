@@ -26,6 +26,24 @@ func TestCheckAccepts(t *testing.T) {
 		},
 		"terms":   func(c *Config) { c.Registration.Terms.URL = "https://example.org/terms" },
 		"version": func(c *Config) { c.Rooms.DefaultVersion = "1" },
+		"mail": func(c *Config) {
+			c.Mail.From = "Example <a@b.example>"
+			c.Mail.SMTP = SMTP{Host: "mail.example", TLS: "implicit", Username: "u", Password: "p"}
+		},
+		"mail on this machine": func(c *Config) {
+			c.Mail.From = "a@b.example"
+			c.Mail.SMTP = SMTP{Host: "::1", Port: 2525, TLS: "none", Username: "u", Password: "p"}
+		},
+		"a webhook": func(c *Config) {
+			c.SMS.Webhook = SMSWebhook{URL: "http://127.0.0.1:9/sms", Secret: "s"}
+			c.SMS.Countries = []string{"DE"}
+			c.SMS.Prices = []string{"DE=0.08"}
+		},
+		"Twilio": func(c *Config) { c.SMS.Twilio.AccountSID, c.SMS.Twilio.AuthToken, c.SMS.Twilio.From = "AC1", "t", "+1" },
+		"third-party ids": func(c *Config) {
+			c.Threepid.NextLinkHosts = []string{"app.example.org", "localhost:8080"}
+			c.Threepid.AllowedAddresses = []string{"*@example.org", "+49*"}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := Default()
@@ -101,6 +119,43 @@ func TestCheckRefuses(t *testing.T) {
 		{"a mail address with a name", func(c *Config) { c.Support.AdminContactEmail = "A <a@b.example>" }, `support.admin_contact_email: "A <a@b.example>" is not a mail address such as admin@example.org`},
 		{"a user without a server", func(c *Config) { c.Support.AdminContactMatrixID = "@a" }, `support.admin_contact_matrix_id: "@a" is not a Matrix user such as @admin:example.org`},
 		{"a user without a name", func(c *Config) { c.Support.AdminContactMatrixID = "@:a" }, `support.admin_contact_matrix_id: "@:a" is not a Matrix user such as @admin:example.org`},
+
+		{"mail without a sender", func(c *Config) { c.Mail.SMTP.Host = "mail.example" }, `mail.from: mails need a sender, such as narthex@example.org`},
+		{"a sender that is none", func(c *Config) { c.Mail.From = "a" }, `mail.from: "a" is not a mail address such as narthex@example.org or "Example <narthex@example.org>"`},
+		{"a sender of two lines", func(c *Config) { c.Mail.From = "a@b.example\r\n <a@b.example>" }, `mail.from: "a@b.example\r\n <a@b.example>" is not a mail address such as narthex@example.org or "Example <narthex@example.org>"`},
+		{"a mail server with its port", func(c *Config) { c.Mail.From, c.Mail.SMTP.Host = "a@b.example", "b.example:25" }, `mail.smtp.host: "b.example:25" is not a host name; the port belongs into mail.smtp.port`},
+		{"a mail port too large", func(c *Config) { c.Mail.SMTP.Port = 65536 }, `mail.smtp.port: 65536 is out of range; it has to be from 1 to 65535`},
+		{"a mail password alone", func(c *Config) {
+			c.Mail.From, c.Mail.SMTP = "a@b.example", SMTP{Host: "b.example", TLS: "starttls", Password: "hunter2"}
+		}, `mail.smtp.username: there is a password, but no user name`},
+		{"a mail user alone", func(c *Config) {
+			c.Mail.From, c.Mail.SMTP = "a@b.example", SMTP{Host: "b.example", TLS: "starttls", Username: "u"}
+		}, `mail.smtp.password: there is a user name, but no password; give it here or name its file in mail.smtp.password_file`},
+		{"a mail password for all to read", func(c *Config) {
+			c.Mail.From, c.Mail.SMTP = "a@b.example", SMTP{Host: "b.example", TLS: "none", Username: "u", Password: "hunter2"}
+		}, `mail.smtp.tls: none would send the password of mail.smtp.username unencrypted to another machine; use starttls or implicit`},
+
+		{"two gateways", func(c *Config) {
+			c.SMS.Webhook = SMSWebhook{URL: "https://a.example", Secret: "s"}
+			c.SMS.Twilio.AccountSID, c.SMS.Twilio.AuthToken, c.SMS.Twilio.From = "AC1", "t", "+1"
+		}, `sms.twilio.account_sid: sms.webhook.url is set too; use one of the two gateways`},
+		{"an unencrypted gateway", func(c *Config) { c.SMS.Webhook = SMSWebhook{URL: "http://a.example", Secret: "s"} }, `sms.webhook.url: "http://a.example" would send codes unencrypted to another machine; use an https:// address`},
+		{"a gateway that is none", func(c *Config) { c.SMS.Webhook = SMSWebhook{URL: "a.example", Secret: "s"} }, `sms.webhook.url: "a.example" is not a web address such as https://example.org`},
+		{"a gateway without a secret", func(c *Config) { c.SMS.Webhook.URL = "https://a.example" }, `sms.webhook.secret: the gateway needs a secret to know that messages come from this server`},
+		{"Twilio by name alone", func(c *Config) { c.SMS.Twilio.AccountSID = "AC/1" },
+			`sms.twilio.account_sid: "AC/1" is not an account id: it has letters and digits alone` + "\n" +
+				`sms.twilio.auth_token: the account needs its token; give it here or name its file in sms.twilio.auth_token_file` + "\n" +
+				`sms.twilio.from: give the number or the name that messages come from, such as +12025550123`},
+		{"a country in words", func(c *Config) { c.SMS.Countries = []string{"Germany"} }, `sms.countries: "Germany" is not a country code of two capital letters, such as DE`},
+		{"a price without a country", func(c *Config) { c.SMS.Prices = []string{"0.08"} }, `sms.prices: "0.08" is not a country and its price, such as DE=0.08`},
+		{"a price below nothing", func(c *Config) { c.SMS.Prices = []string{"DE=-1"} }, `sms.prices: "DE=-1" is not a country and its price, such as DE=0.08`},
+		{"a cap that is no number", func(c *Config) { c.SMS.Limits.Spend = math.NaN() }, `sms.limits.spend: NaN is out of range; it has to be from 0 to 1000000`},
+		{"no messages", func(c *Config) { c.SMS.Limits.PerNumber = 0 }, `sms.limits.per_number: 0 is out of range; it has to be from 1 to 1000`},
+
+		{"a code for days", func(c *Config) { c.Threepid.CodeLifetime = 2 * hour }, `threepid.code_lifetime: 2h is out of range; it has to be from 1m to 1h`},
+		{"a link for weeks", func(c *Config) { c.Threepid.TokenLifetime = 25 * hour }, `threepid.token_lifetime: 25h is out of range; it has to be from 1m to 24h`},
+		{"a URL as host", func(c *Config) { c.Threepid.NextLinkHosts = []string{"https://a.example"} }, `threepid.next_link_hosts: "https://a.example" has a scheme; write the host name alone, such as example.org`},
+		{"a pattern of nothing", func(c *Config) { c.Threepid.AllowedAddresses = []string{"example.org"} }, `threepid.allowed_addresses: "example.org" is neither a pattern for mail addresses such as *@example.org nor one for numbers such as +49*`},
 
 		{"all findings at once", func(c *Config) { c.ServerName = ""; c.Listen = nil; c.Proposals = "" },
 			`proposals: expected one of unstable, stable, got ""` + "\n" +

@@ -31,6 +31,9 @@ type Config struct {
 	Presence     Presence     `key:"presence"`
 	WellKnown    WellKnown    `key:"well_known"`
 	Support      Support      `key:"support"`
+	Mail         Mail         `key:"mail"`
+	SMS          SMS          `key:"sms"`
+	Threepid     Threepid     `key:"threepid"`
 }
 
 // Log holds the keys log.*.
@@ -184,5 +187,8 @@ func Default() Config {
 		Limits:   Limits{MaxConnections: 10_000},
 		Rooms:    Rooms{DefaultVersion: "12", PublicDirectory: true},
 		Presence: Presence{Enabled: true},
+		Mail:     defaultMail(),
+		SMS:      defaultSMS(),
+		Threepid: defaultThreepid(),
 	}
 }

@@ -102,4 +102,41 @@ var docs = map[string]string{
 	"support.admin_contact_email":     "The mail address of whoever runs the server, for `/.well-known/matrix/support`.",
 	"support.admin_contact_matrix_id": "The Matrix user, such as `@admin:example.org`, to ask for help.",
 	"support.page":                    "A page with help for the users of this server.",
+
+	"mail.from": "Whom mails come from: an address such as `narthex@example.org`, with a name before it if you like, " +
+		"as in `Example Chat <narthex@example.org>`.",
+	"mail.smtp.host": "The mail server that takes mails and sends them on. Empty means that this server sends no mail, " +
+		"and that nobody can use a mail address with it.",
+	"mail.smtp.port": "The port of the mail server. 0 means the usual one: 587 for `starttls`, 465 for `implicit`, 25 for `none`.",
+	"mail.smtp.tls": "How the connection is encrypted: by the command STARTTLS (`starttls`), from its beginning (`implicit`), " +
+		"or not at all (`none`). Encryption that is asked for is never given up: a server that does not offer it gets no mail.",
+	"mail.smtp.username": "The user name for the mail server. Empty means that it asks for none.",
+	"mail.smtp.password": "The password for the mail server.",
+	"mail.templates": "A folder with your own texts of mails. A file there takes the place of the one inside the program that has " +
+		"the same name; `narthex mail templates` writes them all. Empty means the texts inside the program.",
+
+	"sms.webhook.url": "The address of a gateway that is sent each text message as JSON, signed with `sms.webhook.secret`; " +
+		"docs/operating/mail-and-sms.md describes it. Empty means that there is none.",
+	"sms.webhook.secret":     "The secret that the gateway checks signatures with.",
+	"sms.twilio.account_sid": "The id of an account at Twilio, or at a gateway with the same interface. Empty means that it is not used.",
+	"sms.twilio.auth_token":  "The token of that account.",
+	"sms.twilio.from":        "The number or name that messages come from; or the id of a messaging service, which begins with MG.",
+	"sms.twilio.url":         "The address of the gateway.",
+	"sms.countries": "The countries that text messages are sent to, by their codes of two letters, such as `DE` and `US`. " +
+		"Empty means none: messages to some countries cost so much that thieves make servers send them.",
+	"sms.price":              "What one message costs, in your currency.",
+	"sms.prices":             "What a message to one country costs, if it is another price, such as `DE=0.08`.",
+	"sms.limits.per_number":  "How many messages one number may get within 24 hours.",
+	"sms.limits.per_country": "How many messages may go to one country within 24 hours.",
+	"sms.limits.per_day":     "How many messages may be sent within 24 hours.",
+	"sms.limits.spend":       "How much all messages within 24 hours may cost. After that none is sent. 0 means that none is sent at all.",
+
+	"threepid.token_lifetime": "How long the link in a mail is valid.",
+	"threepid.code_lifetime":  "How long a code of six digits is valid.",
+	"threepid.hide_existence": "Whether nobody learns from this server if somebody uses a mail address or phone number here. " +
+		"People who type a wrong one are then not told so.",
+	"threepid.next_link_hosts": "The hosts that people may be led to after they opened the link in a mail. " +
+		"Empty means the host of `public_url`.",
+	"threepid.allowed_addresses": "The mail addresses and phone numbers that people may use, as patterns such as `*@example.org` or `+49*`. " +
+		"Empty means all.",
 }
