@@ -109,7 +109,7 @@ func TestLookup(t *testing.T) {
 // user-interactive authentication, or an OAuth 2.0 client, and nothing else.
 func TestEC4_UnauthorizedIsAboutTheToken(t *testing.T) {
 	for _, c := range errcode.Catalogue() {
-		about := slices.Contains([]string{"MissingToken", "UnknownToken", "ExpiredToken", "UserLocked", "InteractiveAuth", "Unauthorized", "InvalidClient"}, c.Key)
+		about := slices.Contains([]string{"MissingToken", "UnknownToken", "ExpiredToken", "UserLocked", "InteractiveAuth", "Unauthorized", "InvalidClient", "ThreepidStageFailed", "IdentityUnauthorized"}, c.Key)
 		if (c.Status == 401) != about {
 			t.Errorf("%s has the status %d", c.Key, c.Status)
 		}
