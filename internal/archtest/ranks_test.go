@@ -15,6 +15,7 @@ var ranks = map[string]int{
 
 	"internal/config": 30, "internal/secret": 30, "internal/db": 31, "internal/bus": 32,
 	"internal/jobs": 33, "internal/signing": 33, "internal/httpapi": 34, "internal/metrics": 35, "internal/page": 35,
+	"internal/validation": 37, // after mail and sms
 
 	"internal/accounts": 40, "internal/accountdata": 40, "internal/rendezvous": 40,
 
@@ -35,6 +36,9 @@ var ranks = map[string]int{
 	"internal/demo": 90, "internal/doctor": 90, "internal/reference": 90,
 
 	"cmd/narthex": 100,
+
+	// The programs of docs/sign-in-with-qr.md.
+	"docs/examples/new-device": 100, "docs/examples/existing-device": 100,
 }
 
 // forTests are the packages that only tests import. They may import anything.
