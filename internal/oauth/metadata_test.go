@@ -25,7 +25,7 @@ func TestMetadata(t *testing.T) {
 	const issuer = "https://matrix.example.org/"
 	first := srv.Anyone().Do(t, "GET", metadataPaths[0], nil).OK(t, nil)
 
-	t.Run("OA-1 members", func(t *testing.T) {
+	t.Run("OA-0 OA-1 members", func(t *testing.T) {
 		want := object{
 			"issuer":                        issuer,
 			"authorization_endpoint":        issuer + "oauth2/authorize",

@@ -76,7 +76,7 @@ func TestZ23to6_WhoMayBegin(t *testing.T) {
 		add("Z2-4 a bad token, where it is open", &apitest.Client{Server: opened, Token: "x"}, "GET", "", errcode.UnknownToken)
 		add("Z2-6 a user", alice, "POST", `"sequence_token":"`, nil)
 		add("Z2-6 anyone, where it is open", opened.Anyone(), "POST", `"sequence_token":"`, nil)
-		add("Z2-6 anyone", usual.Anyone(), "POST", "", errcode.MissingToken)
+		add("Z2-6 Z2-20 anyone", usual.Anyone(), "POST", "", errcode.MissingToken)
 		add("Z2-6 a bad token", strange, "POST", "", errcode.UnknownToken)
 		apitest.Run(t, cases)
 		fails(t, usual.Anyone(), "POST", at, `{"data":`, errcode.MissingToken) // Z2-6 before Z2-7
@@ -164,13 +164,13 @@ func TestZ29to13_Write(t *testing.T) {
 	}
 }
 
-func TestZ214to19_ReadAndRemove(t *testing.T) {
+func TestZ214_Z215_Z216_Z219_ReadAndRemove(t *testing.T) {
 	srv := apitest.New(t)
 	alice, anyone := srv.User(t, "alice"), srv.Anyone()
 	for _, at := range []string{unstableJSON, stable} {
 		session := at + "/" + makeMailbox(t, alice, at, "first").ID
 		cases := []apitest.Case{
-			{Name: "Z2-14 a script", As: with(anyone, "Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Site", "cross-site"), Do: "GET", Path: session, Has: []string{`"data":"first"`}},
+			{Name: "Z2-14 Z2-22 a script", As: with(anyone, "Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Site", "cross-site"), Do: "GET", Path: session, Has: []string{`"data":"first"`, `"expires_in_ms":`}, HasNot: []string{"expires_ts"}},
 			{Name: "Z2-17 a stranger", As: &apitest.Client{Server: srv, Token: "nobody's"}, Do: "GET", Path: session, Has: []string{`"data":"first"`}},
 			{Name: "Z2-14 before the look-up", As: with(anyone, "Sec-Fetch-Site", "none"), Do: "GET", Path: at + "/unknown", Want: errcode.Forbidden},
 			{Name: "Z2-10 unknown", As: anyone, Do: "GET", Path: at + "/unknown", Want: errcode.NotFound},

@@ -54,6 +54,7 @@ func TestLink(t *testing.T) {
 		t.Errorf("the device shows %s", device.Complete)
 	}
 	s := surf(t, srv)
+	// OA-37: whoever is not signed in signs in first, and comes back to the code.
 	s.get(t, page).goes(t, "/login?"+url.Values{"continue": {page}}.Encode())
 	s.get(t, "/link").goes(t, "/login?continue=%2Flink")
 	s.get(t, "/login")

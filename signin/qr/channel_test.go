@@ -117,7 +117,7 @@ func TestVectors2025(t *testing.T) {
 		profile  Profile
 		ok, code string
 	}{
-		{"SC-21 msc4388", MSC4388, "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVpbXF1eX2CJp7t6qOE/0gr4aIt87KnzvAyFy0Zpz+Wg64Y8bG7O1SYs6k1qmi4", "92"},
+		{"SC-7 SC-8 SC-10 SC-12 SC-13 SC-21 msc4388", MSC4388, "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVpbXF1eX2CJp7t6qOE/0gr4aIt87KnzvAyFy0Zpz+Wg64Y8bG7O1SYs6k1qmi4", "92"},
 		{"SC-21 msc4388 vodozemac", MSC4388Vodozemac, "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVpbXF1eX2D4LzMhvHInKWhqj4RJxUGpIlTHIY0Z0zALalcvLXFHKKBMiGxpc7s", "71"},
 	} {
 		t.Run(v.name, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestVectors2025(t *testing.T) {
 			}
 			plain, err := g.Open("to2/++GfACv4R+ZQvdvQCkGgxqsnt+oOf4KiwSr+/BDZqd2v2RMxNmmJ", "SEQ3")
 			if err != nil || string(plain) != `{"type":"m.login.success"}` {
-				t.Errorf("SC-15: %s %v", plain, err)
+				t.Errorf("SC-15 SC-17: %s %v", plain, err)
 			}
 		})
 	}
