@@ -26,6 +26,7 @@ func (c Config) Check() error {
 	f.mail(c)
 	f.sms(c)
 	f.threepid(c)
+	f.identity(c)
 	return errors.Join(f...)
 }
 

@@ -40,6 +40,11 @@ func TestCheckAccepts(t *testing.T) {
 			c.SMS.Prices = []string{"DE=0.08"}
 		},
 		"Twilio": func(c *Config) { c.SMS.Twilio.AccountSID, c.SMS.Twilio.AuthToken, c.SMS.Twilio.From = "AC1", "t", "+1" },
+		"an identity service": func(c *Config) {
+			c.Identity.Terms = []string{"terms 1.0 en https://example.org/en Terms of Service", "terms 1.0 fr https://example.org/fr Conditions"}
+			c.Identity.AllowedServers, c.Identity.WebClient = []string{"example.org:8448"}, "https://app.example.org"
+			c.Outbound.AllowedNetworks = []string{"10.0.0.0/8"}
+		},
 		"third-party ids": func(c *Config) {
 			c.Threepid.NextLinkHosts = []string{"app.example.org", "localhost:8080"}
 			c.Threepid.AllowedAddresses = []string{"*@example.org", "+49*"}
@@ -156,6 +161,17 @@ func TestCheckRefuses(t *testing.T) {
 		{"a link for weeks", func(c *Config) { c.Threepid.TokenLifetime = 25 * hour }, `threepid.token_lifetime: 25h is out of range; it has to be from 1m to 24h`},
 		{"a URL as host", func(c *Config) { c.Threepid.NextLinkHosts = []string{"https://a.example"} }, `threepid.next_link_hosts: "https://a.example" has a scheme; write the host name alone, such as example.org`},
 		{"a pattern of nothing", func(c *Config) { c.Threepid.AllowedAddresses = []string{"example.org"} }, `threepid.allowed_addresses: "example.org" is neither a pattern for mail addresses such as *@example.org nor one for numbers such as +49*`},
+
+		{"terms without a name", func(c *Config) { c.Identity.Terms = []string{"terms 1.0 en https://example.org"} }, `identity.terms: "terms 1.0 en https://example.org" is not an id, a version, a language, an address and a name, such as: terms_of_service 1.0 en https://example.org/terms-1.0-en Terms of Service`},
+		{"terms without an address", func(c *Config) { c.Identity.Terms = []string{"terms 1.0 en example.org T"} }, `identity.terms: "terms 1.0 en example.org T" has an address that is none: "example.org" is not a web address such as https://example.org`},
+		{"terms in no language", func(c *Config) { c.Identity.Terms = []string{"terms 1.0 version https://a.example T"} }, `identity.terms: "terms 1.0 version https://a.example T" has the language "version"; write a code such as en`},
+		{"terms of two versions", func(c *Config) {
+			c.Identity.Terms = []string{"terms 1.0 en https://a.example T", "terms 1.1 fr https://a.example T"}
+		}, `identity.terms: "terms 1.1 fr https://a.example T" has another version than the entry before it with the same id; give each language of a document the same version`},
+		{"a pepper for seconds", func(c *Config) { c.Identity.PepperLifetime = minute }, `identity.pepper_lifetime: 1m is out of range; it has to be from 1h to 8760h`},
+		{"a server with a path", func(c *Config) { c.Identity.AllowedServers = []string{"a/b"} }, `identity.allowed_servers: "a/b" has a path; write the host name alone, such as example.org`},
+		{"a client without a scheme", func(c *Config) { c.Identity.WebClient = "app.example.org" }, `identity.web_client: "app.example.org" is not a web address such as https://example.org`},
+		{"an address as network", func(c *Config) { c.Outbound.AllowedNetworks = []string{"10.0.0.1"} }, `outbound.allowed_networks: "10.0.0.1" is not a network such as 10.0.0.0/8 or, for one address, 192.0.2.7/32`},
 
 		{"all findings at once", func(c *Config) { c.ServerName = ""; c.Listen = nil; c.Proposals = "" },
 			`proposals: expected one of unstable, stable, got ""` + "\n" +

@@ -34,6 +34,8 @@ type Config struct {
 	Mail         Mail         `key:"mail"`
 	SMS          SMS          `key:"sms"`
 	Threepid     Threepid     `key:"threepid"`
+	Identity     Identity     `key:"identity"`
+	Outbound     Outbound     `key:"outbound"`
 }
 
 // Log holds the keys log.*.
@@ -190,5 +192,7 @@ func Default() Config {
 		Mail:     defaultMail(),
 		SMS:      defaultSMS(),
 		Threepid: defaultThreepid(),
+		Identity: defaultIdentity(),
+		Outbound: Outbound{AllowedNetworks: []string{}},
 	}
 }

@@ -139,4 +139,21 @@ var docs = map[string]string{
 		"Empty means the host of `public_url`.",
 	"threepid.allowed_addresses": "The mail addresses and phone numbers that people may use, as patterns such as `*@example.org` or `+49*`. " +
 		"Empty means all.",
+
+	"identity.enabled": "Whether the server is an identity service too, by which people are found by their mail address or phone number. " +
+		"It asks for `mail` or `sms`, since people have to prove that an address is theirs.",
+	"identity.terms": "The documents that users of the identity service have to accept. Each entry is an id, a version, a language, an address and a name, " +
+		"such as `terms_of_service 1.0 en https://example.org/terms-1.0-en Terms of Service`. " +
+		"Entries of one id are one document in several languages. A changed document needs another address.",
+	"identity.allowed_servers": "The homeservers whose users may use the identity service. Empty means all.",
+	"identity.pepper_lifetime": "How long the pepper lives that clients mix into the addresses that they look up.",
+	"identity.plain_lookup": "Whether clients may also look up addresses in plain text. Clients send the whole address book then; " +
+		"leave it off unless all of your clients need it.",
+	"identity.web_client": "The address of a web client, such as `https://app.example.org`, that the mail of an invitation leads to. " +
+		"Empty means that the mail has no link.",
+
+	"outbound.allowed_networks": "Networks, such as `10.1.0.0/16`, that the server may reach although they are not public, because other homeservers of yours are there. " +
+		"Without them it never connects to a private address, whatever name leads there.",
+	"outbound.authorities": "A file with certificates in PEM form of further authorities that other servers' certificates may come from. " +
+		"Empty means those of the system alone.",
 }
