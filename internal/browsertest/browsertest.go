@@ -48,7 +48,9 @@ func New(t testing.TB, site string) *Browser {
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
 	b := &Browser{ctx: ctx, site: site}
-	if err := chromedp.Do(ctx, call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})); err != nil {
+	err = chromedp.Do(ctx, call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}),
+		call(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}))
+	if err != nil {
 		t.Fatal(err)
 	}
 	b.Screen(t, Desktop, false)
@@ -135,6 +137,12 @@ func (b *Browser) Press(t testing.TB, text string) int {
 	t.Helper()
 	return b.leave(t, "pressing "+text, chromedp.Click(chromedp.Search(
 		`(//button[normalize-space()="`+text+`"] | //a[normalize-space()="`+text+`"] | //a[b[normalize-space()="`+text+`"]])`)))
+}
+
+// Focused waits until the field with this id has the focus.
+func (b *Browser) Focused(t testing.TB, id string) {
+	t.Helper()
+	b.do(t, "waiting for the focus of "+id, chromedp.WaitReady(chromedp.CSS("#"+id+":focus")))
 }
 
 // Type types where the focus is: tabulators go on to the next field, and so on.

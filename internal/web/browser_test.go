@@ -86,10 +86,10 @@ func TestWalkThroughLinking(t *testing.T) {
 // TestWalkThroughConsent is a person whose app sends the browser here, and gets it
 // back.
 func TestWalkThroughConsent(t *testing.T) {
-	var got url.Values
+	calls := make(chan url.Values, 2)
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/callback" {
-			got = r.URL.Query()
+			calls <- r.URL.Query()
 		}
 		_, _ = w.Write([]byte("<h1>Welcome back</h1>")) // the browser may have gone
 	}))
@@ -134,6 +134,7 @@ func TestWalkThroughConsent(t *testing.T) {
 	b.Shows(t, "@bob:narthex.test")
 	b.Press(t, "Allow")
 	wantHeading(t, b, "Welcome back")
+	got := <-calls
 	status, tokens := exchange(t, srv, url.Values{"grant_type": {"authorization_code"}, "client_id": {client.ID}, "redirect_uri": {back},
 		"code_verifier": {verifier}, "code": {got.Get("code")}})
 	if status != 200 {
@@ -147,7 +148,7 @@ func TestWalkThroughConsent(t *testing.T) {
 	shoot(t, b, "sso")
 	b.Press(t, "Go on")
 	wantHeading(t, b, "Welcome back")
-	if got.Get("loginToken") == "" || got.Get("x") != "1" {
+	if got := <-calls; got.Get("loginToken") == "" || got.Get("x") != "1" {
 		t.Errorf("the app got %v", got)
 	}
 }
@@ -235,7 +236,10 @@ func TestWalkByKeyboard(t *testing.T) {
 	srv.User(t, "alice")
 	b := browsertest.New(t, srv.URL)
 	b.Open(t, "/login")
-	b.Type(t, "alice\t"+apitest.Password)
+	b.Focused(t, "username")
+	b.Type(t, "alice\t")
+	b.Focused(t, "password")
+	b.Type(t, apitest.Password)
 	if status := b.TypeAndLeave(t, "\r"); status != 200 {
 		t.Errorf("signing in is answered by %d", status)
 	}
