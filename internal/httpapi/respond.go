@@ -31,6 +31,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // logged once, in full, and answered without details.
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, route *Route, call *Call, err error) {
 	e := errcode.From(classify(err), call.RequestID)
+	if errorForm(route) == IdentityErrors {
+		e = identityError(e)
+	}
 	if e.Code == errcode.Unknown && !errors.Is(err, context.Canceled) {
 		call.Log.Error("request failed", "op", call.Op, "user", call.UserID, "err", err)
 	}

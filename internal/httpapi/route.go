@@ -20,6 +20,9 @@ const (
 	Optional Auth = "optional" // a token is checked if there is one
 	User     Auth = "user"     // a valid access token
 	Admin    Auth = "admin"    // the access token of a server administrator
+	// IdentityUser is the access token of the identity service, which is no token of
+	// the homeserver, nor the other way round.
+	IdentityUser Auth = "identity"
 )
 
 // Class is the rate limit that a route counts against. The key is user and device
@@ -54,6 +57,9 @@ type Route struct {
 	// ForGuests, ForSuspended and ForLocked admit guests, suspended and locked
 	// accounts.
 	ForGuests, ForSuspended, ForLocked bool
+	// BeforeTerms admits users of the identity service who have not accepted its
+	// terms.
+	BeforeTerms bool
 	// OwnLimit says that the handler takes the request from the budget of the class
 	// itself, by [Call.Spend], and words the refusal.
 	OwnLimit bool
@@ -76,6 +82,9 @@ const (
 	MatrixErrors ErrorForm = ""      // errcode and error
 	OAuthErrors  ErrorForm = "oauth" // error and error_description (RFC 6749 section 5.2)
 	PageErrors   ErrorForm = "page"  // a page for the person
+	// IdentityErrors are those of Matrix as the identity service spells them; see
+	// [Route.Identity].
+	IdentityErrors ErrorForm = "identity"
 )
 
 // DefaultMaxBody is the limit of a body unless the route says otherwise: one
@@ -172,7 +181,13 @@ func (r Route) Implied() []*errcode.Code {
 	if r.Auth == User || r.Auth == Admin {
 		codes = append(codes, errcode.MissingToken)
 	}
-	if r.Auth != Anyone {
+	if r.Auth == IdentityUser {
+		codes = append(codes, errcode.IdentityUnauthorized)
+		if !r.BeforeTerms {
+			codes = append(codes, errcode.TermsNotSigned)
+		}
+	}
+	if r.Auth != Anyone && r.Auth != IdentityUser {
 		codes = append(codes, errcode.UnknownToken, errcode.ExpiredToken)
 		if !r.ForLocked {
 			codes = append(codes, errcode.UserLocked)
@@ -190,7 +205,11 @@ func (r Route) Implied() []*errcode.Code {
 	if r.Class != Unlimited && !r.OwnLimit {
 		codes = append(codes, errcode.LimitExceeded)
 	}
-	return append(codes, r.plan.codes()...)
+	codes = append(codes, r.plan.codes()...)
+	if r.Errors == IdentityErrors {
+		codes = asIdentity(codes)
+	}
+	return codes
 }
 
 // Declares reports whether the route may answer the code. Any text in a body may

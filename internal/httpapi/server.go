@@ -31,6 +31,9 @@ type Identity struct {
 	Admin     bool
 	Suspended bool
 	Locked    bool
+	// TermsDue says that there are terms of the identity service that its user has
+	// not accepted.
+	TermsDue bool
 }
 
 // Call is one request on its way through a handler.
@@ -85,6 +88,9 @@ type Server struct {
 	Log *slog.Logger
 	// Authenticate says whose token it is, or fails with a code of the catalogue.
 	Authenticate func(ctx context.Context, token string, call *Call) (Identity, error)
+	// AuthenticateIdentity does so for tokens of the identity service, by which it
+	// gives IdentityUnauthorized; nil where there is none.
+	AuthenticateIdentity func(ctx context.Context, token string, call *Call) (Identity, error)
 	// Forms are the wire forms of the proposals' codes.
 	Forms errcode.Forms
 	// Limits has the budget of each class; nil switches rate limits off.
@@ -249,10 +255,15 @@ func (s *Server) run(r *http.Request, route *Route, call *Call) (answer any, err
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	if route.Auth != Anyone {
-		if err := s.authenticate(r, route, call); err != nil {
-			return nil, err
-		}
+	switch route.Auth {
+	case Anyone:
+	case IdentityUser:
+		err = s.authenticateIdentity(r, route, call)
+	default:
+		err = s.authenticate(r, route, call)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if !route.OwnLimit {
 		if err := call.Spend(route.Class); err != nil {
@@ -263,7 +274,7 @@ func (s *Server) run(r *http.Request, route *Route, call *Call) (answer any, err
 }
 
 func (s *Server) authenticate(r *http.Request, route *Route, call *Call) error {
-	token, err := accessToken(r)
+	token, err := AccessToken(r)
 	if err != nil {
 		return err
 	}
@@ -289,9 +300,10 @@ func (s *Server) authenticate(r *http.Request, route *Route, call *Call) error {
 	return nil
 }
 
-// accessToken takes the token from the header, or from the query where older
-// clients put it; never from both.
-func accessToken(r *http.Request) (string, error) {
+// AccessToken takes the token from the header, or from the query where older
+// clients put it; never from both. It is empty if there is none; what is no token is
+// UnknownToken.
+func AccessToken(r *http.Request) (string, error) {
 	headers := r.Header.Values("Authorization")
 	var query []string
 	if strings.Contains(r.URL.RawQuery, "access_token=") {
