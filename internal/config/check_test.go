@@ -48,6 +48,12 @@ func TestCheckAccepts(t *testing.T) {
 		"third-party ids": func(c *Config) {
 			c.Threepid.NextLinkHosts = []string{"app.example.org", "localhost:8080"}
 			c.Threepid.AllowedAddresses = []string{"*@example.org", "+49*"}
+			c.Threepid.TrustedIdentityServers = []string{"id.example.org"}
+		},
+		"required addresses": func(c *Config) {
+			c.Registration.RequiredThreepids = []string{"email", "msisdn"}
+			c.Mail.From, c.Mail.SMTP.Host = "a@b.example", "mail.example"
+			c.SMS.Webhook = SMSWebhook{URL: "https://a.example", Secret: "s"}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,6 +166,10 @@ func TestCheckRefuses(t *testing.T) {
 		{"a code for days", func(c *Config) { c.Threepid.CodeLifetime = 2 * hour }, `threepid.code_lifetime: 2h is out of range; it has to be from 1m to 1h`},
 		{"a link for weeks", func(c *Config) { c.Threepid.TokenLifetime = 25 * hour }, `threepid.token_lifetime: 25h is out of range; it has to be from 1m to 24h`},
 		{"a URL as host", func(c *Config) { c.Threepid.NextLinkHosts = []string{"https://a.example"} }, `threepid.next_link_hosts: "https://a.example" has a scheme; write the host name alone, such as example.org`},
+		{"a URL as identity server", func(c *Config) { c.Threepid.TrustedIdentityServers = []string{"https://a.example"} }, `threepid.trusted_identity_servers: "https://a.example" has a scheme; write the host name alone, such as example.org`},
+		{"a required address of no kind", func(c *Config) { c.Registration.RequiredThreepids = []string{"mail"} }, `registration.required_threepids: "mail" is neither email nor msisdn`},
+		{"required mail without a server", func(c *Config) { c.Registration.RequiredThreepids = []string{"email"} }, `registration.required_threepids: email takes a mail server: set mail.smtp.host`},
+		{"required phone without a gateway", func(c *Config) { c.Registration.RequiredThreepids = []string{"msisdn"} }, `registration.required_threepids: msisdn takes a gateway for text messages: set sms.webhook.url or sms.twilio.account_sid`},
 		{"a pattern of nothing", func(c *Config) { c.Threepid.AllowedAddresses = []string{"example.org"} }, `threepid.allowed_addresses: "example.org" is neither a pattern for mail addresses such as *@example.org nor one for numbers such as +49*`},
 
 		{"terms without a name", func(c *Config) { c.Identity.Terms = []string{"terms 1.0 en https://example.org"} }, `identity.terms: "terms 1.0 en https://example.org" is not an id, a version, a language, an address and a name, such as: terms_of_service 1.0 en https://example.org/terms-1.0-en Terms of Service`},

@@ -54,8 +54,11 @@ type Registration struct {
 	Enabled      bool   `key:"enabled"`
 	SharedSecret string `key:"shared_secret" secret:"true"` // empty: the endpoint is off
 	RequireToken bool   `key:"require_token"`
-	AllowGuests  bool   `key:"allow_guests"`
-	Terms        Terms  `key:"terms"`
+	// RequiredThreepids are the media, "email" and "msisdn", of which a new account
+	// needs an address each.
+	RequiredThreepids []string `key:"required_threepids"`
+	AllowGuests       bool     `key:"allow_guests"`
+	Terms             Terms    `key:"terms"`
 }
 
 // Terms holds the keys registration.terms.*.
@@ -103,6 +106,7 @@ type Approval struct {
 	Enabled                bool     `key:"enabled"`
 	RequiredForNewAccounts bool     `key:"required_for_new_accounts"` // without effect unless Enabled
 	Errcode                string   `key:"errcode" oneof:",unstable,stable,seed"`
+	NotifyEmail            bool     `key:"notify_email"`
 	PendingTTL             Duration `key:"pending_ttl"` // zero: never
 }
 
@@ -168,7 +172,7 @@ func Default() Config {
 		Data:           "./narthex-data",
 		TrustedProxies: []string{},
 		Log:            Log{Level: "info", Format: "text"},
-		Registration:   Registration{Terms: Terms{Name: "Terms of Service", Version: "1.0"}},
+		Registration:   Registration{RequiredThreepids: []string{}, Terms: Terms{Name: "Terms of Service", Version: "1.0"}},
 		Login: Login{
 			AccessTokenLifetime: hour,
 			LoginTokenLifetime:  2 * minute,
@@ -176,6 +180,7 @@ func Default() Config {
 		},
 		OAuth:      OAuth{Enabled: true, AccessTokenLifetime: 5 * minute, DeviceCodeLifetime: 20 * minute},
 		Rendezvous: Rendezvous{Enabled: true, DeniedNetworks: []string{}, Mode: "authenticated", StablePaths: true, Lifetime: 5 * minute, MaxPayload: 10 << 10},
+		Approval:   Approval{NotifyEmail: true},
 		Proposals:  "unstable",
 		RateLimits: RateLimits{
 			Enabled:      true,

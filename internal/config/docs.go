@@ -27,7 +27,9 @@ var docs = map[string]string{
 	"registration.shared_secret": "A secret that lets scripts create accounts, administrators included, without a token, " +
 		"by Synapse's shared-secret registration. Empty switches that off.",
 	"registration.require_token": "Whether creating an account takes a registration token from an administrator.",
-	"registration.allow_guests":  "Whether guests may use the server without an account.",
+	"registration.required_threepids": "What a new account needs: a mail address (`email`), a phone number (`msisdn`), or both. " +
+		"Each is validated by a message that is sent there. People then register in their client, not on the web page of this server.",
+	"registration.allow_guests": "Whether guests may use the server without an account.",
 	"registration.terms.url": "The address of the terms that a new user has to accept. " +
 		"Empty means that there are none.",
 	"registration.terms.name":    "What the terms are called.",
@@ -65,7 +67,8 @@ var docs = map[string]string{
 	"approval.errcode": "How the error for an account that awaits approval is spelled: as in the proposal (`unstable`, " +
 		"what Synapse sends), as in the specification to come (`stable`), or as in the proposal's first version (`seed`). " +
 		"Empty means as `proposals` says.",
-	"approval.pending_ttl": "After what time an account that nobody approved is denied. 0 means never.",
+	"approval.notify_email": "Whether people whose account is approved are told so by mail, if they gave an address.",
+	"approval.pending_ttl":  "After what time an account that nobody approved is denied. 0 means never.",
 
 	"proposals": "How errors are spelled that are proposed but not yet part of the specification: with the proposal's " +
 		"own prefix (`unstable`), or as the proposal wants them in the end (`stable`).",
@@ -137,6 +140,9 @@ var docs = map[string]string{
 		"People who type a wrong one are then not told so.",
 	"threepid.next_link_hosts": "The hosts that people may be led to after they opened the link in a mail. " +
 		"Empty means the host of `public_url`.",
+	"threepid.allow_changes": "Whether people can add mail addresses and phone numbers to their account, and remove them.",
+	"threepid.trusted_identity_servers": "The identity servers, such as `id.example.org`, that a client may name when an address is validated. " +
+		"This server validates addresses itself and asks none of them; it refuses requests that name others.",
 	"threepid.allowed_addresses": "The mail addresses and phone numbers that people may use, as patterns such as `*@example.org` or `+49*`. " +
 		"Empty means all.",
 

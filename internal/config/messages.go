@@ -62,6 +62,9 @@ type Threepid struct {
 	HideExistence    bool     `key:"hide_existence"`
 	NextLinkHosts    []string `key:"next_link_hosts"`
 	AllowedAddresses []string `key:"allowed_addresses"` // empty: all
+	AllowChanges     bool     `key:"allow_changes"`
+	// TrustedIdentityServers are the ones that a client may name.
+	TrustedIdentityServers []string `key:"trusted_identity_servers"`
 }
 
 func defaultMail() Mail { return Mail{SMTP: SMTP{TLS: "starttls"}} }
@@ -75,7 +78,10 @@ func defaultSMS() SMS {
 }
 
 func defaultThreepid() Threepid {
-	return Threepid{TokenLifetime: hour, CodeLifetime: 15 * minute, NextLinkHosts: []string{}, AllowedAddresses: []string{}}
+	return Threepid{
+		TokenLifetime: hour, CodeLifetime: 15 * minute, NextLinkHosts: []string{}, AllowedAddresses: []string{},
+		AllowChanges: true, TrustedIdentityServers: []string{},
+	}
 }
 
 // Address returns the host and port of the mail server. Without mail.smtp.port
@@ -220,9 +226,39 @@ func (f *findings) threepid(c Config) {
 			f.add("threepid.next_link_hosts", "%q %s", host, problem)
 		}
 	}
+	for _, host := range t.TrustedIdentityServers {
+		if problem := serverNameProblem(host); problem != "" {
+			f.add("threepid.trusted_identity_servers", "%q %s", host, problem)
+		}
+	}
+	f.requiredThreepids(c)
 	for _, pattern := range t.AllowedAddresses {
 		if !strings.Contains(pattern, "@") && !strings.HasPrefix(pattern, "+") {
 			f.add("threepid.allowed_addresses", "%q is neither a pattern for mail addresses such as *@example.org nor one for numbers such as +49*", pattern)
 		}
 	}
+}
+
+// requiredThreepids checks that what a registration needs can be validated.
+func (f *findings) requiredThreepids(c Config) {
+	for _, medium := range c.Registration.RequiredThreepids {
+		switch {
+		case medium != "email" && medium != "msisdn":
+			f.add("registration.required_threepids", "%q is neither email nor msisdn", medium)
+		case medium == "email" && !c.SendsMail():
+			f.add("registration.required_threepids", "email takes a mail server: set mail.smtp.host")
+		case medium == "msisdn" && !c.SendsText():
+			f.add("registration.required_threepids", "msisdn takes a gateway for text messages: set sms.webhook.url or sms.twilio.account_sid")
+		}
+	}
+}
+
+// SendsMail reports whether the server can send mails. With --dev it writes them
+// into the log.
+func (c Config) SendsMail() bool { return c.Mail.SMTP.Host != "" || c.Dev }
+
+// SendsText reports whether the server can send text messages. With --dev it writes
+// them into the log.
+func (c Config) SendsText() bool {
+	return c.SMS.Webhook.URL != "" || c.SMS.Twilio.AccountSID != "" || c.Dev
 }
