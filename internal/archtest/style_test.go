@@ -42,6 +42,7 @@ var doors = []door{
 		"cmd/":              "main fills the seams with the clock",
 		"internal/apitest/": "for tests only",
 		"signin/client.go":  "the clock of a program that sets none",
+		"docs/examples/":    "are whole programs",
 	}},
 	{[]string{"time.Sleep", "time.After", "time.Tick"}, "wait for an event, a timer that is stopped, or use synctest", map[string]string{
 		"internal/pgtest/": "waits for another program, in tests only",
@@ -56,12 +57,14 @@ var doors = []door{
 	}},
 	{[]string{"context.Background", "context.TODO"}, "hand the caller's context down; context.WithoutCancel outlives it", map[string]string{
 		"cmd/narthex/main.go": "the root of all contexts",
+		"docs/examples/":      "are whole programs",
 		"internal/apitest/":   "for tests only",
 		"internal/pgtest/":    "for tests only",
 		"internal/bus/":       "the notification connection belongs to the process, not to a request",
 	}},
 	{[]string{"fmt.Print", "fmt.Printf", "fmt.Println", "builtin.print", "builtin.println"}, "log, or write to the writer that you were given", map[string]string{
 		"internal/apitest/": "says in a test's output which database it runs on",
+		"docs/examples/":    "are whole programs",
 	}},
 	{[]string{"builtin.panic"}, "return an error", map[string]string{
 		"internal/httpapi/": "route tables are built at start: a wrong row must not start",
@@ -151,6 +154,7 @@ func TestPathsAreInRouteTables(t *testing.T) {
 		"internal/reference/":          "explains the list of endpoints to people",
 		"signin/":                      "is a client",
 		"cmd/narthex/signin":           "is a client",
+		"docs/examples/":               "are clients",
 	}
 	for _, p := range tree.pkgs {
 		for _, f := range p.source() {
