@@ -8,62 +8,10 @@ import (
 	_ "image/png"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/qrcode"
-	qrimage "rsc.io/qr"
 )
-
-// quietZone is the empty border of a code, in modules.
-const quietZone = 4
-
-// drawCode makes a QR code in binary mode, as MSC4108 wants it: all bytes as they
-// are, and error correction of level Q. No code that this program makes is short
-// and upper-case enough for another mode.
-func drawCode(code []byte) (*qrimage.Code, error) {
-	drawn, err := qrimage.Encode(string(code), qrimage.Q)
-	if err != nil {
-		return nil, fmt.Errorf("the QR code cannot be drawn: %w", err)
-	}
-	return drawn, nil
-}
-
-// blocks draws a code for a terminal, two modules in each character. With colours
-// it is black on white; without, the light modules are drawn, because most
-// terminals are dark.
-func blocks(code *qrimage.Code, colours bool) string {
-	dark := func(x, y int) bool {
-		return x >= 0 && y >= 0 && x < code.Size && y < code.Size && code.Black(x, y)
-	}
-	var b strings.Builder
-	for y := -quietZone; y < code.Size+quietZone; y += 2 {
-		if colours {
-			b.WriteString("\x1b[30;47m")
-		}
-		for x := -quietZone; x < code.Size+quietZone; x++ {
-			upper, lower := dark(x, y), dark(x, y+1)
-			if !colours {
-				upper, lower = !upper, !lower
-			}
-			switch {
-			case upper && lower:
-				b.WriteRune('█')
-			case upper:
-				b.WriteRune('▀')
-			case lower:
-				b.WriteRune('▄')
-			default:
-				b.WriteByte(' ')
-			}
-		}
-		if colours {
-			b.WriteString("\x1b[0m")
-		}
-		b.WriteByte('\n')
-	}
-	return b.String()
-}
 
 // largestPicture bounds the memory that a picture can ask for.
 const largestPicture = 50_000_000

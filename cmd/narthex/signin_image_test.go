@@ -10,7 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"unicode/utf8"
+
+	"github.com/narthex-matrix/narthex/internal/qrcode"
 )
 
 // every byte, as a code holds a key in them.
@@ -36,7 +37,7 @@ func TestPictures(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "code.png")
 	for _, code := range codes {
-		drawn, err := drawCode(code)
+		drawn, err := qrcode.Draw(code)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,30 +77,5 @@ func TestReadPictureRefuses(t *testing.T) {
 	}
 	if _, err := readPicture(filepath.Join(folder, "nothing")); err == nil {
 		t.Error("a file that is not there was read")
-	}
-}
-
-// The drawing for a terminal is the code, upright and with its border.
-func TestBlocks(t *testing.T) {
-	drawn, err := drawCode(everyByte())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, colours := range []bool{false, true} {
-		text := blocks(drawn, colours)
-		text = strings.ReplaceAll(strings.ReplaceAll(text, "\x1b[30;47m", ""), "\x1b[0m", "")
-		lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-		if want := (drawn.Size + 2*quietZone + 1) / 2; len(lines) != want || utf8.RuneCountInString(lines[0]) != drawn.Size+2*quietZone {
-			t.Fatalf("%d lines of %d, want %d", len(lines), utf8.RuneCountInString(lines[0]), want)
-		}
-		for y := range drawn.Size {
-			row := []rune(lines[(y+quietZone)/2])
-			for x := range drawn.Size {
-				ink := map[rune][2]bool{'█': {true, true}, '▀': {true, false}, '▄': {false, true}, ' ': {}}[row[x+quietZone]][(y+quietZone)%2]
-				if ink != (drawn.Black(x, y) == colours) {
-					t.Fatalf("colours %t: module %d, %d is drawn wrongly", colours, x, y)
-				}
-			}
-		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/narthex-matrix/narthex/internal/qrcode"
 	"github.com/narthex-matrix/narthex/signin"
 	"github.com/narthex-matrix/narthex/signin/qr"
 )
@@ -144,7 +145,7 @@ func (f codeFlags) screen(con *console, other string) qr.Screen {
 }
 
 func (f codeFlags) show(con *console, code []byte, other string) error {
-	drawn, err := drawCode(code)
+	drawn, err := qrcode.Draw(code)
 	if err != nil {
 		return err
 	}
@@ -158,7 +159,7 @@ func (f codeFlags) show(con *console, code []byte, other string) error {
 	}
 	file, ok := con.std.out.(*os.File)
 	colours := ok && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == ""
-	con.tell("qr", more, fmt.Sprintf("%s\nScan this with %s. Show it to nobody else.\nAs text: %s", blocks(drawn, colours), other, text))
+	con.tell("qr", more, fmt.Sprintf("%s\nScan this with %s. Show it to nobody else.\nAs text: %s", qrcode.Blocks(drawn, colours), other, text))
 	return nil
 }
 
