@@ -220,7 +220,7 @@ func (m *meeting) decides(ctx context.Context, answer string) (err error) {
 		if err != nil {
 			return err
 		}
-		m.tell("Mia signs in on it, and is led to the next: %q.", heading)
+		m.tell("Mia signs in on that page, and is led to the next: %q.", heading)
 	}
 	code, err := b.text(codeText)
 	if err != nil {
