@@ -161,9 +161,14 @@ func noStore(h http.Header) {
 	h.Set("Pragma", "no-cache")
 }
 
-func errorForm(route *Route) ErrorForm {
-	if route == nil {
+func errorForm(route *Route, r *http.Request) ErrorForm {
+	switch {
+	case route == nil:
 		return MatrixErrors
+	case route.Errors != BothErrors:
+		return route.Errors
+	case PrefersPage(r):
+		return PageErrors
 	}
-	return route.Errors
+	return MatrixErrors
 }

@@ -31,7 +31,8 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // logged once, in full, and answered without details.
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, route *Route, call *Call, err error) {
 	e := errcode.From(classify(err), call.RequestID)
-	if errorForm(route) == IdentityErrors {
+	form := errorForm(route, r)
+	if form == IdentityErrors {
 		e = identityError(e)
 	}
 	if e.Code == errcode.Unknown && !errors.Is(err, context.Canceled) {
@@ -40,7 +41,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, route *Route
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(errcode.RetrySeconds(e.RetryAfter), 10))
 	}
-	switch form := errorForm(route); form {
+	switch form {
 	case OAuthErrors:
 		noStore(w.Header())
 		s.write(w, e.Code.Status, errorBody(errcode.OAuthMembers(e, route.malformed)))

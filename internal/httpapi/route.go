@@ -82,6 +82,7 @@ const (
 	MatrixErrors ErrorForm = ""      // errcode and error
 	OAuthErrors  ErrorForm = "oauth" // error and error_description (RFC 6749 section 5.2)
 	PageErrors   ErrorForm = "page"  // a page for the person
+	BothErrors   ErrorForm = "both"  // a page or those of Matrix, by what the sender prefers
 	// IdentityErrors are those of Matrix as the identity service spells them; see
 	// [Route.Identity].
 	IdentityErrors ErrorForm = "identity"

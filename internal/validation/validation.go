@@ -7,7 +7,9 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
-	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/jobs"
+	"github.com/narthex-matrix/narthex/internal/mail"
+	"github.com/narthex-matrix/narthex/internal/sms"
 )
 
 // Medium is the kind of an address, as the specification spells it.
@@ -31,37 +33,37 @@ const (
 	Identity Purpose = "identity"
 )
 
-// Pretence is what an answer hides of the accounts of this server (TP-64).
+// Pretence is what an answer hides of the accounts of this server (TP-64). With all
+// but NoPretence an answer takes a random time and does not wait for the delivery.
 type Pretence string
 
-// The pretences. With all but NoPretence an answer takes a random time, and does
-// not wait for the delivery.
+// The pretences.
 const (
-	// NoPretence: the caller has told everything already.
+	// NoPretence is for callers that refuse an address openly.
 	NoPretence Pretence = ""
-	// Discreet: the address is validated indeed; the answer looks like that of the
-	// other two.
+	// Discreet validates the address, with an answer like that of the other two.
 	Discreet Pretence = "discreet"
-	// PretendUnused: the address belongs to an account. It gets a mail that says so,
-	// and the session can never be validated.
+	// PretendUnused is for an address that an account has already. If it is a mail
+	// address it is told so (see Request.Notice); the session is never validated.
 	PretendUnused Pretence = "unused"
-	// PretendUsed: no account has the address. Nothing is sent, and the session can
-	// never be validated.
+	// PretendUsed is for an address that no account has. It is sent nothing; the
+	// session is never validated.
 	PretendUsed Pretence = "used"
 )
 
-// Errors of [Service.Send], [Service.Validated] and [Service.Use], for which the
-// two APIs have different codes.
+// What [Service.Send], [Service.Validated] and [Service.Use] fail with where the
+// homeserver and the identity service have different codes for it.
 var (
-	// ErrSend: the message was refused for good (TP-45, TP-46, TP-65).
+	// ErrSend says that the message was refused for good (TP-45, TP-46, TP-65).
 	ErrSend = errors.New("validation: the message was refused")
-	// ErrUnknown: there is no such session of these purposes with this secret.
+	// ErrUnknown says that there is no such session for these purposes with this
+	// secret.
 	ErrUnknown = errors.New("validation: no such session")
-	// ErrExpired: the session is too old.
+	// ErrExpired says that the session is too old, or was guessed at too often.
 	ErrExpired = errors.New("validation: the session has expired")
-	// ErrNotValidated: nobody has given the token back yet.
+	// ErrNotValidated says that nobody has given the token back yet.
 	ErrNotValidated = errors.New("validation: the session is not validated")
-	// ErrUsed: the session has been used up (TP-31).
+	// ErrUsed says that the session has been used up (TP-31).
 	ErrUsed = errors.New("validation: the session has been used")
 )
 
@@ -73,13 +75,15 @@ type Request struct {
 	ClientSecret string
 	SendAttempt  int64
 	NextLink     string // empty: none
-	// Account is the user that asks, empty for nobody. Another user's session with
-	// the same secret is another session.
+	// Account is the user that asks; empty for nobody. With another user it is
+	// another session.
 	Account string
-	// SubmitURL is the absolute address of the GET form that a mail leads to,
-	// without a query.
+	// SubmitURL is the absolute address, without a query, that a mail leads to: of
+	// the GET of [Service.SubmitRoutes].
 	SubmitURL string
 	Pretend   Pretence
+	// Notice is for the mail of PretendUnused.
+	Notice mail.Account
 }
 
 // Validated is an address that has been shown to belong to whoever knows the
@@ -87,7 +91,7 @@ type Request struct {
 type Validated struct {
 	Purpose Purpose
 	Medium  Medium
-	Address string
+	Address string // canonical
 	Account string // as in the Request
 	At      time.Time
 }
@@ -96,6 +100,8 @@ type Validated struct {
 type Deps struct {
 	DB     *db.DB
 	Config config.Config
+	Mail   *mail.Service
+	SMS    *sms.Service
 	// Wait waits, or gives the context's error. Nil means a timer.
 	Wait func(ctx context.Context, d time.Duration) error
 }
@@ -104,36 +110,47 @@ type Deps struct {
 type Service struct {
 	db   *db.DB
 	cfg  config.Config
+	mail *mail.Service
+	sms  *sms.Service
 	wait func(ctx context.Context, d time.Duration) error
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	return &Service{db: d.DB, cfg: d.Config, wait: d.Wait}
+	s := &Service{db: d.DB, cfg: d.Config, mail: d.Mail, sms: d.SMS, wait: d.Wait}
+	if s.wait == nil {
+		s.wait = sleep
+	}
+	return s
 }
 
-// Send begins a session, or goes on with the one that is open for the same purpose,
-// medium, address, secret and account, and sends its link or code. It gives the id
-// of the session, 43 characters of [0-9a-zA-Z_-].
-//
-// It fails with InvalidParam (secret, send_attempt, next_link), LimitExceeded
-// (caller or address), DestinationRejected (phone), ThreepidMediumNotSupported, and
-// ErrSend.
-func (s *Service) Send(ctx context.Context, call *httpapi.Call, req Request) (sid string, err error) {
-	return "", errors.New("validation: not yet")
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
-// Validated gives what a session has shown. It fails with ErrUnknown, ErrExpired,
-// ErrNotValidated and, together with the value, ErrUsed.
-func (s *Service) Validated(tx *db.Tx, purposes []Purpose, sid, clientSecret string) (Validated, error) {
-	return Validated{}, ErrUnknown
+// Configured reports whether the server has a way to send messages of the medium.
+func (s *Service) Configured(m Medium) bool {
+	switch m {
+	case Email:
+		return s.mail.Configured()
+	case Phone:
+		return s.sms.Configured()
+	}
+	return false
 }
 
-// Use marks a validated session as used up, in the transaction of the operation
-// that it authorizes. Of two at once one gets ErrUsed (TP-31).
-func (s *Service) Use(tx *db.Tx, sid string) error { return ErrUsed }
+const sweepEvery = time.Hour
 
-// SubmitRoutes gives the POST and the GET of one submit_url (TP-7 to TP-21).
-func (s *Service) SubmitRoutes(path, op string, purpose Purpose, medium Medium) []httpapi.Route {
-	return nil
+// Jobs are the workers of the package.
+func (s *Service) Jobs() []jobs.Worker {
+	return []jobs.Worker{{Kind: "validation.sweep", Every: sweepEvery, Work: func(ctx context.Context, _ jobs.Job) error {
+		return s.db.Write(ctx, sweep)
+	}}}
 }
