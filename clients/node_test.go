@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -17,14 +19,17 @@ import (
 // order is what a script is told to do.
 type order map[string]any
 
-// A worker is a script on Node that takes orders, one in a line, and works on all
-// of them at once.
+// A worker is a script that carries out orders, all of them at once.
 type worker struct {
-	input  io.WriteCloser
-	errors bytes.Buffer // to be read when the script is gone
+	number atomic.Int64
+	carry  func(ctx context.Context, number int, line []byte) (outcome, error)
+}
 
+// process is a script on Node that takes orders, one in a line.
+type process struct {
+	input   io.WriteCloser
+	errors  bytes.Buffer // to be read when the script is gone
 	mu      sync.Mutex
-	number  int
 	waiting map[int]chan outcome
 	gone    chan struct{}
 }
@@ -43,39 +48,37 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.Text }
 
-// hire starts a script. It stops with the test.
+// hire starts a script on Node. It stops with the test.
 func hire(t *testing.T, script string) *worker {
 	t.Helper()
 	needNode(t)
-	w := &worker{waiting: map[int]chan outcome{}, gone: make(chan struct{})}
+	p := &process{waiting: map[int]chan outcome{}, gone: make(chan struct{})}
 	cmd := exec.Command("node", script)
-	cmd.Stderr = &w.errors
-	input, err := cmd.StdinPipe()
+	cmd.Stderr = &p.errors
+	output, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.input = input
-	output, err := cmd.StdoutPipe()
-	if err != nil {
+	if p.input, err = cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go w.listen(output)
+	go p.listen(output)
 	t.Cleanup(func() {
-		input.Close()
-		<-w.gone
+		p.input.Close()
+		<-p.gone
 		err := cmd.Wait()
 		if err != nil || t.Failed() {
-			t.Logf("%s: %v\n%s", script, err, w.errors.Bytes())
+			t.Logf("%s: %v\n%s", script, err, p.errors.Bytes())
 		}
 	})
-	return w
+	return &worker{carry: p.carry}
 }
 
-func (w *worker) listen(output io.Reader) {
-	defer close(w.gone)
+func (p *process) listen(output io.Reader) {
+	defer close(p.gone)
 	lines := bufio.NewReader(output)
 	for {
 		line, err := lines.ReadBytes('\n')
@@ -86,10 +89,31 @@ func (w *worker) listen(output io.Reader) {
 		if json.Unmarshal(line, &o) != nil {
 			continue
 		}
-		w.mu.Lock()
-		w.waiting[o.ID] <- o
-		delete(w.waiting, o.ID)
-		w.mu.Unlock()
+		p.mu.Lock()
+		if done := p.waiting[o.ID]; done != nil {
+			done <- o
+			delete(p.waiting, o.ID)
+		}
+		p.mu.Unlock()
+	}
+}
+
+func (p *process) carry(ctx context.Context, number int, line []byte) (outcome, error) {
+	done := make(chan outcome, 1)
+	p.mu.Lock()
+	p.waiting[number] = done
+	_, err := p.input.Write(append(line, '\n'))
+	p.mu.Unlock()
+	if err != nil {
+		return outcome{}, err
+	}
+	select {
+	case got := <-done:
+		return got, nil
+	case <-p.gone:
+		return outcome{}, errors.New("the script is gone")
+	case <-ctx.Done():
+		return outcome{}, ctx.Err()
 	}
 }
 
@@ -100,36 +124,23 @@ const patience = time.Minute
 func (w *worker) do(ctx context.Context, what string, o order, into any) error {
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
-	done := make(chan outcome, 1)
-	w.mu.Lock()
-	w.number++
-	line := order{"id": w.number, "do": what}
-	for name, value := range o {
-		line[name] = value
-	}
-	w.waiting[w.number] = done
+	line := maps.Clone(o)
+	number := int(w.number.Add(1))
+	line["id"], line["do"] = number, what
 	raw, err := json.Marshal(line)
-	if err == nil {
-		_, err = w.input.Write(append(raw, '\n'))
-	}
-	w.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	select {
-	case got := <-done:
-		if got.Error != nil {
-			return got.Error
-		}
-		if into == nil {
-			return nil
-		}
-		return json.Unmarshal(got.Result, into)
-	case <-w.gone:
-		return errors.New("the script is gone")
-	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", what, ctx.Err())
+	got, err := w.carry(ctx, number, raw)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", what, err)
+	case got.Error != nil:
+		return got.Error
+	case into == nil:
+		return nil
 	}
+	return json.Unmarshal(got.Result, into)
 }
 
 // must is do for an order that is to succeed.

@@ -1,13 +1,7 @@
 package clients_test
 
 import (
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -19,7 +13,6 @@ import (
 // on the pages that people see: refused once, then allowed; it has its token
 // refreshed, and signs out.
 func TestMatrixJSSDKOAuth(t *testing.T) {
-	needNode(t)
 	srv := apitest.New(t)
 	alice := srv.User(t, "alice")
 	b := browsertest.New(t, srv.URL)
@@ -64,33 +57,4 @@ func TestMatrixJSSDKOAuth(t *testing.T) {
 	if len(left.Devices) != 1 || left.Devices[0].ID != string(alice.DeviceID) {
 		t.Errorf("the devices that are left: %+v", left)
 	}
-}
-
-// serveApp serves an app that is one script, and gives its address. It is one of
-// localhost, as apps on a person's own computer are.
-func serveApp(t *testing.T, script string) string {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "app.js")
-	bundle := exec.CommandContext(t.Context(), "node_modules/.bin/esbuild", script, "--bundle", "--format=esm", "--log-level=error", "--outfile="+out)
-	if said, err := bundle.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, said)
-	}
-	raw, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pages := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, kind := []byte(`<!doctype html><title>App</title><script type="module" src="/app.js"></script>`), "text/html; charset=utf-8"
-		if r.URL.Path == "/app.js" {
-			body, kind = raw, "text/javascript"
-		}
-		w.Header().Set("Content-Type", kind)
-		_, _ = w.Write(body) // the browser may have gone
-	}))
-	t.Cleanup(pages.Close)
-	_, port, err := net.SplitHostPort(pages.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "http://localhost:" + port
 }

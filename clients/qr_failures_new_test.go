@@ -12,8 +12,18 @@ import (
 
 // stage is where a new device of ours meets an existing one of js-sdk.
 type stage struct {
-	js *worker
-	as *apitest.Client
+	js   *worker
+	name string // of the device of js-sdk
+	as   *apitest.Client
+}
+
+// open makes a user on a server, with a device of js-sdk.
+func open(t *testing.T, js *worker, srv *apitest.Server, name string) (stage, theirKeys) {
+	t.Helper()
+	s := stage{js, name, srv.User(t, name)}
+	var theirs theirKeys
+	js.must(t, "existing", existingOrder(s.as), &theirs)
+	return s, theirs
 }
 
 // meet lets js-sdk show a code and our device scan it; they have met when it
@@ -21,7 +31,7 @@ type stage struct {
 func (s stage) meet(t *testing.T, ctx context.Context, n *newcomer) <-chan error {
 	t.Helper()
 	var shown struct{ Code string }
-	s.js.must(t, "show", order{"name": t.Name(), "client": "alice"}, &shown)
+	s.js.must(t, "show", order{"name": t.Name(), "client": s.name}, &shown)
 	done := begin(func() error { return scans(ctx, shown.Code, n.Scan) })
 	var met negotiated
 	s.js.must(t, "negotiate", order{"name": t.Name()}, &met)
@@ -41,7 +51,7 @@ func (s stage) asked(t *testing.T, ctx context.Context, n *newcomer) <-chan erro
 func (s stage) puppet(t *testing.T) *puppet {
 	t.Helper()
 	var shown struct{ Code string }
-	s.js.must(t, "show", order{"name": t.Name(), "client": "alice"}, &shown)
+	s.js.must(t, "show", order{"name": t.Name(), "client": s.name}, &shown)
 	met := begin(func() error { return s.js.do(t.Context(), "negotiate", order{"name": t.Name()}, nil) })
 	p := scanned(t, shown.Code)
 	if err := <-met; err != nil {
@@ -54,16 +64,19 @@ func (s stage) puppet(t *testing.T) *puppet {
 // js-sdk fail in every way that one of them can tell the other.
 func TestQRFailuresFromMatrixJSSDK(t *testing.T) {
 	js := hire(t, "qr-device.mjs")
-	alice := apitest.New(t).User(t, "alice")
-	js.must(t, "existing", existingOrder(alice), nil)
-	s := stage{js, alice}
+	s, _ := open(t, js, apitest.New(t), "alice")
+	without, theirs := open(t, js, apitest.New(t, func(cfg *config.Config) { cfg.OAuth.Enabled = false }), "carol")
+	if theirs.Available {
+		t.Error("without OAuth 2.0, js-sdk offers to sign in with a QR code")
+	}
 	t.Run("beside each other", func(t *testing.T) {
 		for name, run := range map[string]func(*testing.T){
 			"authorization_expired, by ours": s.expired, "declined, by ours": s.declined,
 			"device_already_exists, by js-sdk": s.deviceExists, "device_not_found, by js-sdk": s.deviceMissing,
 			"unexpected_message_received, by ours": s.unexpectedByOurs, "unexpected_message_received, by js-sdk": s.unexpectedByTheirs,
-			"unsupported_protocol, by js-sdk": s.unsupportedByTheirs,
-			"user_cancelled, by ours":         s.cancelledByOurs, "user_cancelled, by js-sdk": s.cancelledByTheirs,
+			"unsupported_protocol, by ours": without.unsupportedByOurs, "unsupported_protocol, by js-sdk": s.unsupportedByTheirs,
+			"unsupported_protocol, by js-sdk at once": without.unsupportedAtOnce,
+			"user_cancelled, by ours":                 s.cancelledByOurs, "user_cancelled, by js-sdk": s.cancelledByTheirs,
 			"the dialogue of js-sdk is closed": s.closedByTheirs,
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -77,9 +90,7 @@ func TestQRFailuresFromMatrixJSSDK(t *testing.T) {
 // The time runs out by the clock of a server of its own.
 func (s stage) expired(t *testing.T) {
 	srv := apitest.New(t, func(cfg *config.Config) { cfg.OAuth.DeviceCodeLifetime = config.Duration(time.Minute) })
-	s.as = srv.User(t, "alice")
-	s.js = hire(t, "qr-device.mjs")
-	s.js.must(t, "existing", existingOrder(s.as), nil)
+	s, _ = open(t, s.js, srv, "bob")
 	done := s.asked(t, t.Context(), newNewcomer(t, srv))
 	srv.Advance(2 * time.Minute)
 	s.js.refuses(t, "authorization_expired", "share", order{"name": t.Name()})
@@ -182,33 +193,17 @@ func (s stage) closedByTheirs(t *testing.T) {
 	ends(t, done, qr.ThisDevice, qr.SessionOver)
 }
 
-// TestQRWithoutOAuthFromMatrixJSSDK has both kinds of devices at a homeserver that
-// has lost the grant: whoever learns of it first says so.
-func TestQRWithoutOAuthFromMatrixJSSDK(t *testing.T) {
-	js := hire(t, "qr-device.mjs")
-	srv := apitest.New(t, func(cfg *config.Config) { cfg.OAuth.Enabled = false })
-	alice := srv.User(t, "alice")
-	var theirs theirKeys
-	js.must(t, "existing", existingOrder(alice), &theirs)
-	if theirs.Available {
-		t.Error("js-sdk offers to sign in with a QR code")
-	}
-	t.Run("unsupported_protocol, by ours", func(t *testing.T) {
-		t.Parallel()
-		done := stage{js, alice}.meet(t, t.Context(), newNewcomer(t, srv))
-		js.refuses(t, "unsupported_protocol", "grant", order{"name": t.Name()})
-		ends(t, done, qr.ThisDevice, qr.UnsupportedProtocol)
-	})
-	t.Run("unsupported_protocol, by js-sdk", func(t *testing.T) {
-		t.Parallel()
-		n := newNewcomer(t, srv)
-		done := begin(func() error { return shows(t.Context(), srv.URL, n.Show) })
-		js.must(t, "scan", order{"name": t.Name(), "client": "alice", "code": n.code(t)}, nil)
-		negotiation := begin(func() error {
-			js.refuses(t, "unsupported_protocol", "negotiate", order{"name": t.Name()})
-			return nil
-		})
-		<-negotiation
-		ends(t, done, qr.OtherDevice, qr.UnsupportedProtocol)
-	})
+// Where the homeserver has lost the grant, whoever learns of it first says so.
+func (s stage) unsupportedByOurs(t *testing.T) {
+	done := s.meet(t, t.Context(), newNewcomer(t, s.as.Server))
+	s.js.refuses(t, "unsupported_protocol", "grant", order{"name": t.Name()})
+	ends(t, done, qr.ThisDevice, qr.UnsupportedProtocol)
+}
+
+func (s stage) unsupportedAtOnce(t *testing.T) {
+	n := newNewcomer(t, s.as.Server)
+	done := begin(func() error { return shows(t.Context(), s.as.Server.URL, n.Show) })
+	s.js.must(t, "scan", order{"name": t.Name(), "client": s.name, "code": n.code(t)}, nil)
+	s.js.refuses(t, "unsupported_protocol", "negotiate", order{"name": t.Name()})
+	ends(t, done, qr.OtherDevice, qr.UnsupportedProtocol)
 }

@@ -27,11 +27,18 @@ type asked struct {
 	UserCode string `json:"userCode"`
 }
 
-// TestQRSignInFromMatrixJSSDK signs a device of ours in with the help of one that
-// runs js-sdk, each of them showing the code once. The person agrees in a browser.
-func TestQRSignInFromMatrixJSSDK(t *testing.T) {
-	js := hire(t, "qr-device.mjs")
+// TestQRSignInWithMatrixJSSDK signs devices in between js-sdk in Chromium and our
+// library: each of them is the new device once and the existing one once, and each
+// of them shows the code once and scans it once. The person agrees on the server's
+// page, in another browser.
+func TestQRSignInWithMatrixJSSDK(t *testing.T) {
+	js := hireInBrowser(t, "qr-browser.mjs")
 	srv := apitest.New(t)
+	t.Run("of ours", func(t *testing.T) { signInOurs(t, js, srv) })
+	t.Run("of theirs", func(t *testing.T) { signInTheirs(t, js, srv) })
+}
+
+func signInOurs(t *testing.T, js *worker, srv *apitest.Server) {
 	alice := srv.User(t, "alice")
 	b := browsertest.New(t, srv.URL)
 	var theirs theirKeys
@@ -75,11 +82,7 @@ func TestQRSignInFromMatrixJSSDK(t *testing.T) {
 	}
 }
 
-// TestQRSignInOfMatrixJSSDK signs in a device that runs js-sdk with the help of one
-// of ours, each of them showing the code once.
-func TestQRSignInOfMatrixJSSDK(t *testing.T) {
-	js := hire(t, "qr-device.mjs")
-	srv := apitest.New(t)
+func signInTheirs(t *testing.T, js *worker, srv *apitest.Server) {
 	bob := srv.User(t, "bob")
 	h := newHost(t, bob)
 	b := browsertest.New(t, srv.URL)
@@ -98,8 +101,12 @@ func TestQRSignInOfMatrixJSSDK(t *testing.T) {
 			var met negotiated
 			js.must(t, "negotiate", order{"name": t.Name()}, &met)
 			h.compares(t, weShow, met.CheckCode)
-			if !weShow && met.ServerName != srv.URL {
-				t.Errorf("js-sdk was told that the homeserver is %q", met.ServerName)
+			if !weShow {
+				var found struct{ State, BaseURL string }
+				js.must(t, "discover", order{"serverName": met.ServerName}, &found)
+				if found.State != "SUCCESS" || found.BaseURL != srv.URL {
+					t.Errorf("js-sdk is told that the homeserver is %q, and finds %+v", met.ServerName, found)
+				}
 			}
 			deviceID := map[bool]string{true: "JSSDKSCANS", false: "JSSDKSHOWS/+"}[weShow]
 			var page asked

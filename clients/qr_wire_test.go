@@ -65,10 +65,18 @@ func payloads() map[string]struct {
 	}
 }
 
-// TestQRBytesWithMatrixSDKCrypto holds our codes against matrix-sdk-crypto-wasm,
-// and has pictures of them read by jsQR.
-func TestQRBytesWithMatrixSDKCrypto(t *testing.T) {
+// TestQRCryptoOfMatrixJSSDK holds codes and channels against
+// matrix-sdk-crypto-wasm, which has them in js-sdk.
+func TestQRCryptoOfMatrixJSSDK(t *testing.T) {
 	js := hire(t, "qr-device.mjs")
+	t.Run("our codes", func(t *testing.T) { ourCodes(t, js) })
+	t.Run("their codes", func(t *testing.T) { theirCodes(t, js) })
+	t.Run("the channel, we show", func(t *testing.T) { channelShown(t, js) })
+	t.Run("the channel, we scan", func(t *testing.T) { channelScanned(t, js) })
+}
+
+// ourCodes has what we write read by them, and pictures of it by jsQR.
+func ourCodes(t *testing.T, js *worker) {
 	for name, c := range payloads() {
 		t.Run(name, func(t *testing.T) {
 			raw, err := c.ours.Encode()
@@ -101,9 +109,8 @@ func TestQRBytesWithMatrixSDKCrypto(t *testing.T) {
 	}
 }
 
-// TestQRBytesOfMatrixSDKCrypto reads what matrix-sdk-crypto-wasm writes.
-func TestQRBytesOfMatrixSDKCrypto(t *testing.T) {
-	js := hire(t, "qr-device.mjs")
+// theirCodes reads what they write.
+func theirCodes(t *testing.T, js *worker) {
 	key := someKey()
 	text := inBase64(key[:])
 	for _, c := range []struct {
@@ -136,58 +143,54 @@ func TestQRBytesOfMatrixSDKCrypto(t *testing.T) {
 	}
 }
 
-// TestQRChannelWithMatrixSDKCrypto opens what matrix-sdk-crypto-wasm seals and the
-// other way round, in both parts.
-func TestQRChannelWithMatrixSDKCrypto(t *testing.T) {
-	js := hire(t, "qr-device.mjs")
-	t.Run("we show", func(t *testing.T) {
-		ours, err := qr.NewGenerator(qr.Deployed, qr.Payload{Generation: qr.Gen2024})
-		if err != nil {
-			t.Fatal(err)
-		}
-		key := ours.PublicKey()
-		var theirs struct{ Message, CheckCode string }
-		js.must(t, "outbound", order{"name": t.Name(), "key": inBase64(key[:]), "plaintext": "MATRIX_QR_CODE_LOGIN_INITIATE"}, &theirs)
-		second, err := ours.Answer(theirs.Message, "", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		opens(t, js, second, "MATRIX_QR_CODE_LOGIN_OK")
-		if right, err := ours.CheckDigits(theirs.CheckCode); !right || err != nil {
-			t.Errorf("the digits %s are not ours: %v", theirs.CheckCode, err)
-		}
-		talk(t, js, ours)
-	})
-	t.Run("we scan", func(t *testing.T) {
-		var theirs struct{ Key, Plaintext, CheckCode, Message string }
-		js.must(t, "generator", order{"name": t.Name()}, &theirs)
-		code := qr.Payload{Generation: qr.Gen2024}
-		raw, err := base64.RawStdEncoding.DecodeString(theirs.Key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		copy(code.Key[:], raw)
-		ours, err := qr.NewScanner(qr.Deployed, code)
-		if err != nil {
-			t.Fatal(err)
-		}
-		first, err := ours.Initiate("")
-		if err != nil {
-			t.Fatal(err)
-		}
-		js.must(t, "inbound", order{"name": t.Name(), "message": first}, &theirs)
-		if theirs.Plaintext != "MATRIX_QR_CODE_LOGIN_INITIATE" {
-			t.Errorf("js-sdk reads %q", theirs.Plaintext)
-		}
-		js.must(t, "seal", order{"name": t.Name(), "plaintext": "MATRIX_QR_CODE_LOGIN_OK"}, &theirs)
-		if err := ours.Finish(theirs.Message, ""); err != nil {
-			t.Fatal(err)
-		}
-		if digits, err := ours.CheckCode(); digits != theirs.CheckCode || err != nil {
-			t.Errorf("our digits are %s, theirs %s: %v", digits, theirs.CheckCode, err)
-		}
-		talk(t, js, ours)
-	})
+func channelShown(t *testing.T, js *worker) {
+	ours, err := qr.NewGenerator(qr.Deployed, qr.Payload{Generation: qr.Gen2024})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := ours.PublicKey()
+	var theirs struct{ Message, CheckCode string }
+	js.must(t, "outbound", order{"name": t.Name(), "key": inBase64(key[:]), "plaintext": "MATRIX_QR_CODE_LOGIN_INITIATE"}, &theirs)
+	second, err := ours.Answer(theirs.Message, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opens(t, js, second, "MATRIX_QR_CODE_LOGIN_OK")
+	if right, err := ours.CheckDigits(theirs.CheckCode); !right || err != nil {
+		t.Errorf("the digits %s are not ours: %v", theirs.CheckCode, err)
+	}
+	talk(t, js, ours)
+}
+
+func channelScanned(t *testing.T, js *worker) {
+	var theirs struct{ Key, Plaintext, CheckCode, Message string }
+	js.must(t, "generator", order{"name": t.Name()}, &theirs)
+	code := qr.Payload{Generation: qr.Gen2024}
+	raw, err := base64.RawStdEncoding.DecodeString(theirs.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(code.Key[:], raw)
+	ours, err := qr.NewScanner(qr.Deployed, code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := ours.Initiate("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	js.must(t, "inbound", order{"name": t.Name(), "message": first}, &theirs)
+	if theirs.Plaintext != "MATRIX_QR_CODE_LOGIN_INITIATE" {
+		t.Errorf("js-sdk reads %q", theirs.Plaintext)
+	}
+	js.must(t, "seal", order{"name": t.Name(), "plaintext": "MATRIX_QR_CODE_LOGIN_OK"}, &theirs)
+	if err := ours.Finish(theirs.Message, ""); err != nil {
+		t.Fatal(err)
+	}
+	if digits, err := ours.CheckCode(); digits != theirs.CheckCode || err != nil {
+		t.Errorf("our digits are %s, theirs %s: %v", digits, theirs.CheckCode, err)
+	}
+	talk(t, js, ours)
 }
 
 func opens(t *testing.T, js *worker, message, want string) {
