@@ -88,6 +88,10 @@ var (
 		Meaning: "The pepper of the look-up is not the present one, which the answer has.",
 		Client:  "Hash again with `lookup_pepper`.",
 		Source:  "Identity Service API, Association lookup"})
+	TooManyAddresses = row(Code{Key: "TooManyAddresses", Name: "M_TOO_LARGE", Status: 400,
+		Meaning: "One request looks up more than 10,000 addresses.",
+		Client:  "Look them up in several requests.",
+		Source:  "Identity Service API, Association lookup"})
 	IdentityUnauthorized = row(Code{Key: "IdentityUnauthorized", Name: "M_UNAUTHORIZED", Status: 401,
 		Meaning: "The request needs a token of the identity service and has none that is valid, or the homeserver refused the OpenID token.",
 		Client:  "Register with the identity service again.",

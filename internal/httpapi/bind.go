@@ -25,7 +25,6 @@ type plan struct {
 	fields   []param
 	hasForm  bool // some field comes from a form
 	hasBody  bool // some field comes from a JSON body
-	orForm   bool // the body may be a form instead; see Route.OrForm
 	whole    int  // the index of the body:"*" field, or -1
 	checks   bool // some member of the body checks itself
 	required []param
@@ -260,7 +259,7 @@ func invalid(name, reason string) error {
 }
 
 func (p *plan) bindBody(r *http.Request, limit int64, v reflect.Value) error {
-	body, err := p.readObject(r, limit)
+	body, err := readBody(r, limit)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,8 @@
 package httpapi
 
 import (
-	"mime"
 	"net/http"
 	"slices"
-
-	"github.com/go-json-experiment/json"
 
 	"github.com/narthex-matrix/narthex/internal/errcode"
 )
@@ -23,34 +20,6 @@ func (r Route) Identity() Route {
 func (r Route) BeforeAcceptance() Route {
 	r.BeforeTerms = true
 	return r
-}
-
-// OrForm also takes a form in place of a JSON object: one whose members are strings
-// (Identity Service API, submitToken, deprecated).
-func (r Route) OrForm() Route {
-	r.plan.orForm = true
-	return r
-}
-
-// readObject reads the body, and turns a form into the object that it stands for.
-func (p *plan) readObject(r *http.Request, limit int64) ([]byte, error) {
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if !p.orForm || media != "application/x-www-form-urlencoded" {
-		return readBody(r, limit)
-	}
-	form, err := parseForm(r, limit)
-	if err != nil {
-		return nil, err
-	}
-	object := make(map[string]string, len(form))
-	for name, values := range form {
-		object[name] = values[0]
-	}
-	body, err := json.Marshal(object)
-	if err != nil {
-		return nil, errcode.InvalidParam.Wrap(err, "The form is not UTF-8.")
-	}
-	return body, nil
 }
 
 // identityError spells an error as the identity service does.

@@ -41,7 +41,7 @@ func identityServer(t *testing.T) *httptest.Server {
 			}
 		}}
 	s.Handle([]httpapi.Route{
-		httpapi.JSON("POST /submit", "submit", httpapi.IdentityUser, httpapi.Unlimited, submit).Identity().OrForm(),
+		httpapi.JSON("POST /submit", "submit", httpapi.IdentityUser, httpapi.Unlimited, submit).Identity(),
 		httpapi.JSON("POST /terms", "terms", httpapi.IdentityUser, httpapi.Unlimited, submit).Identity().BeforeAcceptance(),
 	})
 	web := httptest.NewServer(s)
@@ -58,13 +58,8 @@ func TestIdentityRoutes(t *testing.T) {
 		has                           string
 	}{
 		{"JSON", "/submit", "signed", object, `{"sid":"s","token":"t"}`, 200, `"user":"@a:b"`},
-		{"a form", "/submit", "signed", form, `sid=s%2B&token=t`, 200, `"sid":"s+"`},
-		{"a form with a charset", "/submit", "signed", form + "; charset=utf-8", `sid=s`, 200, `"sid":"s"`},
 		{"an empty parameter is there", "/submit", "signed", object, `{"sid":""}`, 200, `"sid":""`},
-		{"a parameter twice", "/submit", "signed", form, `sid=a&sid=b`, 400, `"M_INVALID_PARAM"`},
-		{"a form that is not UTF-8", "/submit", "signed", form, `sid=%ff`, 400, `"M_INVALID_PARAM"`},
 		{"a missing parameter", "/submit", "signed", object, `{}`, 400, `"M_MISSING_PARAMS"`},
-		{"a missing parameter in a form", "/submit", "signed", form, `token=t`, 400, `"M_MISSING_PARAMS"`},
 		{"a parameter that is null", "/submit", "signed", object, `{"sid":null}`, 400, `"M_MISSING_PARAMS"`},
 		{"a parameter that is no string", "/submit", "signed", object, `{"sid":1}`, 400, `"M_INVALID_PARAM"`},
 		{"not JSON", "/submit", "signed", object, `{`, 400, `"M_NOT_JSON"`},

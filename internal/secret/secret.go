@@ -30,6 +30,8 @@ const (
 	AuthorizationCode Kind = "nxt_c_"
 	DeviceCode        Kind = "nxt_d_"
 	BrowserSession    Kind = "nxt_b_"
+	// IdentityToken is the access token of the identity service.
+	IdentityToken Kind = "nxt_i_"
 )
 
 const (
