@@ -189,7 +189,7 @@ func TestK10_AKillLeavesOneUsableToken(t *testing.T) {
 	lost := 0
 	for range rounds {
 		form := url.Values{"grant_type": {"refresh_token"}, "client_id": {clientID}, "refresh_token": {held}}
-		if status, answer, err = p.token(form, true); err == nil {
+		if _, answer, err = p.token(form, true); err == nil {
 			held = answer["refresh_token"].(string) // the answer was faster than the kill
 		} else {
 			lost++

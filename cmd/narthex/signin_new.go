@@ -107,11 +107,7 @@ func (n *newcomer) start(ctx context.Context) (_ qr.Grant, err error) {
 	if n.grant, err = n.server.StartDevice(ctx, n.clientID, n.server.Scope(id)); err != nil {
 		return qr.Grant{}, err
 	}
-	return qr.Grant{
-		DeviceID: id, UserCode: n.grant.UserCode, VerificationURI: n.grant.VerificationURI, VerificationURIComplete: n.grant.VerificationURIComplete,
-		ExpiresIn: time.Until(n.grant.ExpiresAt),
-		Interval:  time.Nanosecond, // poll keeps to the interval by itself
-	}, nil
+	return qr.GrantOf(id, n.grant, time.Now()), nil
 }
 
 func (n *newcomer) showUserCode(_ context.Context, g qr.Grant) error {
@@ -121,20 +117,9 @@ func (n *newcomer) showUserCode(_ context.Context, g qr.Grant) error {
 }
 
 // poll waits for the outcome of the grant.
-func (n *newcomer) poll(ctx context.Context) (qr.TokenAnswer, error) {
-	tokens, err := n.server.WaitDevice(ctx, n.grant)
-	switch {
-	case err == nil:
-		n.tokens = tokens
-		return qr.TokenGranted, nil
-	case errors.Is(err, signin.ErrAccessDenied):
-		return qr.TokenDenied, err
-	case errors.Is(err, signin.ErrExpired):
-		return qr.TokenExpired, err
-	case ctx.Err() != nil:
-		return qr.TokenPending, qr.ErrCancelled
-	}
-	return qr.TokenRefused, err
+func (n *newcomer) poll(ctx context.Context) (_ qr.TokenAnswer, err error) {
+	n.tokens, err = n.server.WaitDevice(ctx, n.grant)
+	return qr.TokenAnswerOf(ctx, err)
 }
 
 func (n *newcomer) keep(ctx context.Context) error {

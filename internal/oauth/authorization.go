@@ -107,7 +107,7 @@ func (a *Authorization) parse(query url.Values) (err error) {
 		return errcode.InvalidRequest.New("The request needs a code_challenge with code_challenge_method=S256 (RFC 7636).")
 	}
 	switch query.Get("prompt") {
-	case "", "login", "consent": // both are asked for in any case
+	case "", "consent": // which is asked for in any case
 	case "create":
 		a.Create = true
 	default:

@@ -124,6 +124,7 @@ func TestAuthorizationRequests(t *testing.T) {
 		{"plain", "invalid_request", authorization(clientID, "code_challenge_method", "plain")},
 		{"a challenge that is no hash", "invalid_request", authorization(clientID, "code_challenge", "short")},
 		{"prompt", "invalid_request", authorization(clientID, "prompt", "none")},
+		{"prompt=login", "invalid_request", authorization(clientID, "prompt", "login")},
 		{"request", "invalid_request", authorization(clientID, "request", "eyJ")},
 		{"request_uri", "invalid_request", authorization(clientID, "request_uri", "https://evil.example/")},
 		{"long state", "invalid_request", authorization(clientID, "state", strings.Repeat("x", 5000))},
