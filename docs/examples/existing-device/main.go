@@ -66,7 +66,7 @@ func run(ctx context.Context, file, code string) error {
 		Secrets:     a.secrets,
 	}
 	if code != "" {
-		scanned, err := base64.StdEncoding.DecodeString(code)
+		scanned, err := base64.RawStdEncoding.DecodeString(code)
 		if err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func showCode(_ context.Context, code []byte) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("The code is in code.png, and as text:", base64.StdEncoding.EncodeToString(code))
+	fmt.Println("The code is in code.png, and as text:", base64.RawStdEncoding.EncodeToString(code))
 	return os.WriteFile("code.png", picture.PNG(), 0o600)
 }
 

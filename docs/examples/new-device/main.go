@@ -62,7 +62,7 @@ func run(ctx context.Context, server, code string) error {
 		ImportSecrets: d.adopt,
 	}
 	if code != "" {
-		scanned, err := base64.StdEncoding.DecodeString(code)
+		scanned, err := base64.RawStdEncoding.DecodeString(code)
 		if err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func showCode(_ context.Context, code []byte) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("The code is in code.png, and as text:", base64.StdEncoding.EncodeToString(code))
+	fmt.Println("The code is in code.png, and as text:", base64.RawStdEncoding.EncodeToString(code))
 	return os.WriteFile("code.png", picture.PNG(), 0o600)
 }
 
