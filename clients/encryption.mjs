@@ -125,6 +125,8 @@ test("two people in private", { timeout: 120_000 }, async (t) => {
         if (count === 0) await until(bob, CryptoEvent.KeyBackupSessionsRemaining, (remaining) => remaining === 0);
         const phone = await signIn("bob");
         clients.push(phone);
+        // The import of the keys wants the public ones to be there.
+        await phone.getCrypto().userHasCrossSigningKeys(phone.getUserId(), true);
         await phone.getCrypto().bootstrapCrossSigning({});
         await phone.getCrypto().loadSessionBackupPrivateKeyFromSecretStorage();
         const { imported, total } = await phone.getCrypto().restoreKeyBackup();
