@@ -1,6 +1,12 @@
 package mail
 
-import "time"
+import (
+	"errors"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+)
 
 // The names of the templates, and what each takes as Data.
 const (
@@ -23,21 +29,28 @@ const (
 	NewSignIn = "new_sign_in"
 	// InviteToRoom invites somebody without an account. It takes an [Invite].
 	InviteToRoom = "invite"
-	// Test is what `narthex mail test` sends. It takes no data.
+	// Test is what `narthex mail test` sends. It takes a [Nothing].
 	Test = "test"
 )
 
+// samples has every template with what it takes.
+var samples = map[string]any{
+	ValidationRegister: Validation{}, ValidationAdd: Validation{}, ValidationPassword: Validation{}, ValidationIdentity: Validation{},
+	AlreadyRegistered: Account{}, Approved: Account{}, Denied: Account{},
+	NewSignIn: SignIn{}, InviteToRoom: Invite{}, Test: Nothing{},
+}
+
 // Validation is the data of the four validation mails.
 type Validation struct {
-	Link  string        // to open in a browser
+	Link  string        `mail:"link"` // to open in a browser
 	Code  string        // to type into the app instead; may be empty
-	Valid time.Duration // from now; rounded down to minutes
+	Valid time.Duration // from now; shown in whole minutes or hours
 }
 
 // Account is the data of mails about an account.
 type Account struct {
 	UserID string // @alice:example.org
-	Link   string // where to sign in, or to choose another password; may be empty
+	Link   string `mail:"link"` // where to sign in, or to choose another password; may be empty
 	Reason string // why it was denied; may be empty
 }
 
@@ -47,13 +60,70 @@ type SignIn struct {
 	Device  string    // the name of the device or app; may be empty
 	Address string    // the network address it came from; may be empty
 	At      time.Time // when
-	Link    string    // where the account's devices are shown; may be empty
+	Link    string    `mail:"link"` // where the account's devices are shown; may be empty
 }
 
-// Invite is the data of an invitation.
+// Invite is the data of an invitation. It goes to strangers in the words of a user:
+// a name with a web address in it is left out, so that nobody can advertise by
+// inviting.
 type Invite struct {
 	Sender     string // @alice:example.org
-	SenderName string // may be empty
-	RoomName   string // may be empty
-	Link       string // where to accept it
+	SenderName string `mail:"name"` // may be empty
+	RoomName   string `mail:"name"` // may be empty
+	Link       string `mail:"link"` // where to accept it
+}
+
+// Nothing is the data of a mail that needs none.
+type Nothing struct{}
+
+// errLink is returned for a link that mail programs would not open.
+var errLink = errors.New("the link is not a web address")
+
+// clean gives a copy of a template's data in which every text is one line, at most
+// 300 characters long unless it is a link, and without characters that nobody sees.
+func clean(data any) (any, error) {
+	out := reflect.New(reflect.TypeOf(data)).Elem()
+	out.Set(reflect.ValueOf(data))
+	for i := range out.NumField() {
+		field := out.Field(i)
+		if field.Kind() != reflect.String {
+			continue
+		}
+		text := field.String()
+		switch out.Type().Field(i).Tag.Get("mail") {
+		case "link":
+			if text != "" && !isLink(text) {
+				return nil, errLink
+			}
+		case "name":
+			if text = cut(plain(text), 80); strings.Contains(text, "://") || strings.Contains(strings.ToLower(text), "www.") {
+				text = ""
+			}
+		default:
+			text = cut(plain(text), 300)
+		}
+		field.SetString(text)
+	}
+	return out.Interface(), nil
+}
+
+func isLink(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && !strings.ContainsFunc(text, isOdd) &&
+		!strings.ContainsAny(text, " <>\"")
+}
+
+// filled gives data of the same type with something in every field, to try out a
+// template.
+func filled(empty any) any {
+	out := reflect.New(reflect.TypeOf(empty)).Elem()
+	for i := range out.NumField() {
+		switch field := out.Field(i); {
+		case field.Kind() == reflect.String:
+			field.SetString("https://example.org/")
+		case field.Type() == reflect.TypeFor[time.Duration]():
+			field.SetInt(int64(time.Hour))
+		}
+	}
+	return out.Interface()
 }
