@@ -47,11 +47,14 @@ func ParsePhone(country, number string) (Number, error) {
 	if err != nil || !phonenumbers.IsPossibleNumber(parsed) {
 		return Number{}, badAddress("There can be no such phone number. Check the digits and the country.")
 	}
-	e164 := phonenumbers.Format(parsed, phonenumbers.E164)
+	region := phonenumbers.GetRegionCodeForNumber(parsed)
+	if !phonenumbers.GetSupportedRegions()[region] { // "001" is the whole world, "ZZ" nowhere
+		region = ""
+	}
 	return Number{
-		MSISDN:        strings.TrimPrefix(e164, "+"),
+		MSISDN:        strings.TrimPrefix(phonenumbers.Format(parsed, phonenumbers.E164), "+"),
 		International: phonenumbers.Format(parsed, phonenumbers.INTERNATIONAL),
-		Country:       strings.TrimPrefix(phonenumbers.GetRegionCodeForNumber(parsed), "ZZ"),
+		Country:       region,
 	}, nil
 }
 
@@ -59,17 +62,4 @@ func ParsePhone(country, number string) (Number, error) {
 // none: there is no telling a vanity number from a slip, or from an extension.
 func isDialled(r rune) bool {
 	return unicode.IsDigit(r) || strings.ContainsRune("+＋ -‐‑‒–()./\u00a0", r)
-}
-
-// isPremium reports whether a call or message to the number earns its owner money.
-func isPremium(msisdn string) bool {
-	parsed, err := phonenumbers.Parse("+"+msisdn, "")
-	if err != nil {
-		return true
-	}
-	switch phonenumbers.GetNumberType(parsed) {
-	case phonenumbers.PREMIUM_RATE, phonenumbers.SHARED_COST:
-		return true
-	}
-	return false
 }
