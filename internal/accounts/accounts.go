@@ -9,26 +9,31 @@ import (
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/jobs"
 	"github.com/narthex-matrix/narthex/internal/secret"
+	"github.com/narthex-matrix/narthex/internal/validation"
 )
 
 // Deps are what the service stands on.
 type Deps struct {
-	DB        *db.DB
-	Config    config.Config
-	Passwords *secret.Passwords
+	DB         *db.DB
+	Config     config.Config
+	Passwords  *secret.Passwords
+	Validation *validation.Service
 }
 
 // Service answers the account endpoints.
 type Service struct {
-	db        *db.DB
-	cfg       config.Config
-	server    id.ServerName
-	passwords *secret.Passwords
+	db         *db.DB
+	cfg        config.Config
+	server     id.ServerName
+	passwords  *secret.Passwords
+	validation *validation.Service
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	return &Service{db: d.DB, cfg: d.Config, server: id.ServerName(d.Config.ServerName), passwords: d.Passwords}
+	return &Service{
+		db: d.DB, cfg: d.Config, server: id.ServerName(d.Config.ServerName), passwords: d.Passwords, validation: d.Validation,
+	}
 }
 
 const sweepEvery = 5 * time.Minute

@@ -2,7 +2,7 @@
 // devices, registration tokens, and user-interactive authentication.
 //
 // It owns the tables `users`, `profile_fields`, `devices`, `device_list_changes`,
-// `registration_tokens`, `interactive_sessions`, `cross_signing_resets`,
+// `registration_tokens`, `user_threepids`, `interactive_sessions`, `cross_signing_resets`,
 // `password_guesses` and `audit_log`, the stream of changed device lists, and the
 // job "accounts.sweep". A deactivated account leaves its rooms by the job
 // "rooms.leave_all", which package rooms works, and loses its keys by the job

@@ -25,12 +25,12 @@ const (
 // UnrecognizedValue for an identifier that is malformed. It hashes, and so is not
 // called inside a transaction.
 func (s *Service) CheckPassword(ctx context.Context, who Identifier, password string) (Account, error) {
-	of, err := s.resolve(who)
-	if err != nil {
-		return Account{}, err
-	}
+	var of subject
 	var account Account
-	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		if of, err = s.resolve(tx, who); err != nil {
+			return err
+		}
 		// Once there were too many, no password is looked at: not even the time that
 		// it takes says anything about it.
 		if err := s.mayGuess(tx, of.name); err != nil {

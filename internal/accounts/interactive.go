@@ -7,10 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/secret"
+	"github.com/narthex-matrix/narthex/internal/validation"
 )
 
 // Auth is the member `auth` of a request: one step of user-interactive
@@ -23,6 +26,10 @@ type Auth struct {
 	User       string      `json:"user"`       // m.login.password, as older clients send it
 	Password   string      `json:"password"`   // m.login.password
 	Token      string      `json:"token"`      // m.login.registration_token
+	// ThreepidCreds and OlderCreds, as older clients spell it, are for
+	// m.login.email.identity and m.login.msisdn.
+	ThreepidCreds *threepidCreds `json:"threepid_creds"`
+	OlderCreds    *threepidCreds `json:"threepidCreds"`
 }
 
 // Interaction is what a request needs user-interactive authentication for.
@@ -32,6 +39,9 @@ type Interaction struct {
 	Target string
 	// Flows are the ways to pass, each a list of stages in their order.
 	Flows [][]Stage
+	// Purpose is what an address has to have been validated for, in the stages that
+	// ask for one.
+	Purpose validation.Purpose
 	// Request is remembered with a new session, for a client that sends its
 	// parameters only once. It is JSON and holds no secrets.
 	Request []byte
@@ -51,6 +61,7 @@ type Proof struct {
 	RegistrationToken string
 
 	session []byte // its hash
+	claims  []claim
 	again   *errcode.Error
 }
 
@@ -92,7 +103,7 @@ func (s *Service) Interactive(ctx context.Context, call *httpapi.Call, in Intera
 	}
 	if failed == nil && in.isPassed(session.completed) {
 		return Proof{
-			Request: session.request, RegistrationToken: session.registrationToken, session: session.hash,
+			Request: session.request, RegistrationToken: session.registrationToken, session: session.hash, claims: session.claims,
 			again: s.challenge(in, interactiveSession{}, &fault{errcode.Unauthorized, "This authentication has been used already. Start again."}),
 		}, nil
 	}
@@ -224,18 +235,22 @@ type interactiveSession struct {
 	completed         []Stage
 	request           []byte
 	registrationToken string
+	claims            []claim
 	result            []byte
 }
 
 func findSession(tx *db.Tx, session string) (interactiveSession, error) {
 	return db.One(tx, func(r db.Row) (t interactiveSession, err error) {
 		var completed string
-		err = r.Scan(&t.hash, &t.op, &t.target, &t.userID, &completed, &t.request, &t.registrationToken, &t.result)
+		var claims []byte
+		if err = r.Scan(&t.hash, &t.op, &t.target, &t.userID, &completed, &t.request, &t.registrationToken, &claims, &t.result); err != nil {
+			return t, err
+		}
 		for stage := range strings.FieldsSeq(completed) {
 			t.completed = append(t.completed, Stage(stage))
 		}
-		return t, err
-	}, `SELECT session_hash, op, target, user_id, completed, request, registration_token, result FROM interactive_sessions
+		return t, json.Unmarshal(claims, &t.claims)
+	}, `SELECT session_hash, op, target, user_id, completed, request, registration_token, claims, result FROM interactive_sessions
 		WHERE session_hash = $1 AND expires_ts > $2`, secret.Hash(session), tx.Now.UnixMilli())
 }
 
@@ -244,9 +259,20 @@ func insertSession(tx *db.Tx, t interactiveSession) error {
 	if request == nil {
 		request = []byte("{}")
 	}
-	_, err := tx.Exec(`INSERT INTO interactive_sessions (session_hash, op, target, user_id, completed, request, registration_token, result, expires_ts)
-		VALUES ($1, $2, $3, $4, '', $5, '', NULL, $6)`, t.hash, t.op, t.target, t.userID, request, tx.Now.Add(sessionLife).UnixMilli())
+	_, err := tx.Exec(`INSERT INTO interactive_sessions (session_hash, op, target, user_id, completed, request, registration_token, claims, result, expires_ts)
+		VALUES ($1, $2, $3, $4, '', $5, '', $6, NULL, $7)`, t.hash, t.op, t.target, t.userID, request, []byte("[]"), tx.Now.Add(sessionLife).UnixMilli())
 	return err
+}
+
+// updateSession notes a stage that was passed, unless the session has passed others
+// than those completed before it.
+func updateSession(tx *db.Tx, t interactiveSession, completed []Stage) (n int64, err error) {
+	claims, err := json.Marshal(t.claims)
+	if err != nil {
+		return 0, err
+	}
+	return tx.Exec(`UPDATE interactive_sessions SET completed = $2, registration_token = $3, claims = $4 WHERE session_hash = $1 AND completed = $5`,
+		t.hash, join(t.completed), t.registrationToken, claims, join(completed))
 }
 
 // sweepSessions forgets sessions that have run out, and gives back the uses of

@@ -27,6 +27,9 @@ const (
 	// unstableOAuthStage is the same, under the name that clients from before v1.17
 	// of the specification look for.
 	unstableOAuthStage Stage = "org.matrix.cross_signing_reset"
+	// EmailStage and PhoneStage are passed with a validated address.
+	EmailStage Stage = "m.login.email.identity"
+	PhoneStage Stage = "m.login.msisdn"
 )
 
 // policies are the parameters of m.login.terms.
@@ -63,34 +66,15 @@ func (s *Service) attempt(ctx context.Context, call *httpapi.Call, in Interactio
 			return failed, err
 		}
 	}
-	completed := append(slices.Clone(session.completed), stage)
-	token := session.registrationToken
+	next := *session
 	var failed *fault
-	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		failed = nil
-		if stage == OAuthStage || stage == unstableOAuthStage {
-			allowed, err := mayResetCrossSigning(tx, call.UserID)
-			if err != nil {
-				return err
-			}
-			if !allowed {
-				failed = &fault{errcode.Unauthorized, "This has not been confirmed on your account's page yet, or too long ago. Open the page and confirm it."}
-				return nil
-			}
+	err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
+		next = *session
+		next.completed = append(slices.Clone(session.completed), stage)
+		if failed, err = s.pass(tx, call, in, &next, stage, auth); failed != nil || err != nil {
+			return err
 		}
-		if stage == RegistrationTokenStage {
-			held, err := holdToken(tx, auth.Token)
-			if err != nil {
-				return err
-			}
-			if !held {
-				failed = &fault{errcode.Unauthorized, "This registration token is not valid, or has been used up. Ask for another one."}
-				return nil
-			}
-			token = auth.Token
-		}
-		n, err := tx.Exec(`UPDATE interactive_sessions SET completed = $2, registration_token = $3 WHERE session_hash = $1 AND completed = $4`,
-			session.hash, join(completed), token, join(session.completed))
+		n, err := updateSession(tx, next, session.completed)
 		if err == nil && n == 0 {
 			return errMoved
 		}
@@ -100,9 +84,32 @@ func (s *Service) attempt(ctx context.Context, call *httpapi.Call, in Interactio
 	case errors.Is(err, errMoved):
 		return s.reload(ctx, session)
 	case err == nil && failed == nil:
-		session.completed, session.registrationToken = completed, token
+		*session = next
 	}
 	return failed, err
+}
+
+// pass checks what a stage asks for, and notes in the session what it gives. The
+// password was checked before, outside the transaction.
+func (s *Service) pass(tx *db.Tx, call *httpapi.Call, in Interaction, session *interactiveSession, stage Stage, auth *Auth) (*fault, error) {
+	switch stage {
+	case OAuthStage, unstableOAuthStage:
+		allowed, err := mayResetCrossSigning(tx, call.UserID)
+		if err == nil && !allowed {
+			return &fault{errcode.Unauthorized, "This has not been confirmed on your account's page yet, or too long ago. Open the page and confirm it."}, nil
+		}
+		return nil, err
+	case RegistrationTokenStage:
+		held, err := holdToken(tx, auth.Token)
+		if err == nil && !held {
+			return &fault{errcode.Unauthorized, "This registration token is not valid, or has been used up. Ask for another one."}, nil
+		}
+		session.registrationToken = auth.Token
+		return nil, err
+	case EmailStage, PhoneStage:
+		return s.passThreepid(tx, in, session, stage, auth)
+	}
+	return nil, nil
 }
 
 // reload reads a session again that another request has changed: mostly the same
@@ -132,7 +139,11 @@ func (s *Service) checkPasswordStage(ctx context.Context, call *httpapi.Call, au
 	case auth.User == "":
 		who.User = string(call.UserID)
 	}
-	of, err := s.resolve(who)
+	var of subject
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		of, err = s.resolve(tx, who)
+		return err
+	})
 	if err == nil && of.userID != call.UserID {
 		// Not even tried: this must not be a way to guess at others.
 		return &fault{errcode.Forbidden, "This has to be authenticated by the account that is signed in."}, nil

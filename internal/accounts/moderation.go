@@ -92,8 +92,8 @@ func verb(on bool, yes, no string) string {
 	return no
 }
 
-// Deactivate ends an account for good: it loses its password, its devices and its
-// rights, and leaves its rooms by a job. Its name stays taken. With erase its
+// Deactivate ends an account for good: it loses its password, its addresses, its
+// devices and its rights, and leaves its rooms by a job. Its name stays taken. With erase its
 // profile and account data go too, and its messages are no longer shown to those
 // who come later. An account that is deactivated already can still be erased.
 // Client-server API, "Account deactivation".
@@ -108,6 +108,9 @@ func (s *Service) Deactivate(tx *db.Tx, userID id.UserID, by string, erase bool)
 func (s *Service) deactivate(tx *db.Tx, userID id.UserID, erase bool, c change) error {
 	if _, err := tx.Exec(`UPDATE users SET deactivated_ts = COALESCE(deactivated_ts, $2), password_hash = '', admin = FALSE
 		WHERE user_id = $1`, userID, tx.Now.UnixMilli()); err != nil {
+		return err
+	}
+	if err := deleteThreepids(tx, userID); err != nil {
 		return err
 	}
 	if erase {

@@ -7,6 +7,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/id"
 )
 
 type changePasswordRequest struct {
@@ -15,9 +16,16 @@ type changePasswordRequest struct {
 	Auth          *Auth  `json:"auth"`
 }
 
+func (r changePasswordRequest) logsOut() bool { return r.LogoutDevices == nil || *r.LogoutDevices }
+
+// changePassword sets another password. Whoever is signed in proves to know the
+// present one, and stays signed in on this device (TP-76).
 func (s *Service) changePassword(ctx context.Context, call *httpapi.Call, req changePasswordRequest) (empty, error) {
 	if err := s.CheckNewPassword(req.NewPassword); err != nil {
 		return empty{}, err
+	}
+	if call.UserID == "" {
+		return empty{}, s.resetPassword(ctx, call, req)
 	}
 	proof, err := s.Interactive(ctx, call, ByPassword(""), req.Auth)
 	if err != nil {
@@ -28,12 +36,8 @@ func (s *Service) changePassword(ctx context.Context, call *httpapi.Call, req ch
 		return empty{}, err
 	}
 	return empty{}, s.db.Write(ctx, func(tx *db.Tx) error {
-		a, err := s.Hold(tx, call.UserID)
-		if err != nil {
+		if err := s.holdActive(tx, call.UserID); err != nil {
 			return err
-		}
-		if a.Deactivated { // since the token was checked
-			return errcode.UnknownToken.New("You are signed out, because the account was deactivated.").With("soft_logout", false)
 		}
 		if err := s.Spend(tx, proof); err != nil {
 			return err
@@ -41,11 +45,21 @@ func (s *Service) changePassword(ctx context.Context, call *httpapi.Call, req ch
 		if err := setPasswordHash(tx, call.UserID, hash); err != nil {
 			return err
 		}
-		if req.LogoutDevices != nil && !*req.LogoutDevices {
+		if !req.logsOut() {
 			return nil
 		}
 		return s.DeleteOtherDevices(tx, call.UserID, call.DeviceID)
 	})
+}
+
+// holdActive is Hold for the owner of an account, who may have deactivated it since
+// the token was checked.
+func (s *Service) holdActive(tx *db.Tx, userID id.UserID) error {
+	a, err := s.Hold(tx, userID)
+	if err == nil && a.Deactivated {
+		return errcode.UnknownToken.New("You are signed out, because the account was deactivated.").With("soft_logout", false)
+	}
+	return err
 }
 
 // CheckNewPassword fails with WeakPassword if the password is too short.

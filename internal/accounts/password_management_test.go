@@ -49,7 +49,7 @@ func TestChangePassword(t *testing.T) {
 		{Name: "a short one", As: alice, Do: "POST", Path: passwordPath, Body: object{"new_password": "short"}, Want: errcode.WeakPassword},
 		{Name: "none", As: alice, Do: "POST", Path: passwordPath, Body: object{}, Want: errcode.MissingParam},
 		{Name: "one that is no string", As: alice, Do: "POST", Path: passwordPath, Body: object{"new_password": 12345678}, Want: errcode.BadJSON},
-		{Name: "without a token", As: srv.Anyone(), Do: "POST", Path: passwordPath, Body: object{"new_password": fresh}, Want: errcode.MissingToken},
+		{Name: "with a token that is none", As: &apitest.Client{Server: srv, Token: "none"}, Do: "POST", Path: passwordPath, Body: object{"new_password": fresh}, Want: errcode.UnknownToken},
 	})
 }
 

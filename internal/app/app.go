@@ -28,6 +28,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/jobs"
+	"github.com/narthex-matrix/narthex/internal/mail"
 	"github.com/narthex-matrix/narthex/internal/moderation"
 	"github.com/narthex-matrix/narthex/internal/oauth"
 	"github.com/narthex-matrix/narthex/internal/profile"
@@ -36,8 +37,10 @@ import (
 	"github.com/narthex-matrix/narthex/internal/rooms"
 	"github.com/narthex-matrix/narthex/internal/secret"
 	"github.com/narthex-matrix/narthex/internal/signing"
+	"github.com/narthex-matrix/narthex/internal/sms"
 	"github.com/narthex-matrix/narthex/internal/syncer"
 	"github.com/narthex-matrix/narthex/internal/timeline"
+	"github.com/narthex-matrix/narthex/internal/validation"
 	"github.com/narthex-matrix/narthex/internal/web"
 )
 
@@ -112,7 +115,10 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	}
 	a.Passwords = secret.NewPasswords(cost, cfg.Login.Password.MaxConcurrentHashes)
 
-	a.Accounts = accounts.New(accounts.Deps{DB: a.DB, Config: cfg, Passwords: a.Passwords})
+	mails := mail.New(mail.Deps{DB: a.DB, Config: cfg, Log: seams.Log})
+	texts := sms.New(sms.Deps{DB: a.DB, Config: cfg, Log: seams.Log})
+	validations := validation.New(validation.Deps{DB: a.DB, Config: cfg, Mail: mails, SMS: texts})
+	a.Accounts = accounts.New(accounts.Deps{DB: a.DB, Config: cfg, Passwords: a.Passwords, Validation: validations})
 	accountData := accountdata.New(accountdata.Deps{DB: a.DB})
 	meetings := rendezvous.New(rendezvous.Deps{DB: a.DB, Config: cfg})
 	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Passwords: a.Passwords})
@@ -149,6 +155,9 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		discovery.New(discovery.Deps{Config: cfg}).Routes(),
 	)
 	a.runner = jobs.NewRunner(a.DB, seams.Log, slices.Concat(
+		mails.Jobs(),
+		texts.Jobs(),
+		validations.Jobs(),
 		a.Accounts.Jobs(),
 		accountData.Jobs(),
 		meetings.Jobs(),

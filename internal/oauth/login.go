@@ -9,6 +9,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/validation"
 )
 
 // The ways to sign in.
@@ -46,7 +47,7 @@ type loginRequest struct {
 	Type         string               `json:"type" required:"true"`
 	Identifier   *accounts.Identifier `json:"identifier"`
 	User         string               `json:"user"`    // before there were identifiers
-	Medium       string               `json:"medium"`  // likewise
+	Medium       validation.Medium    `json:"medium"`  // likewise
 	Address      string               `json:"address"` // likewise
 	Password     *string              `json:"password"`
 	Token        string               `json:"token"`

@@ -1,0 +1,219 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/validation"
+)
+
+type getAccount3PIDsRequest struct{}
+
+type threepidResponse struct {
+	Medium      validation.Medium `json:"medium"`
+	Address     string            `json:"address"`
+	ValidatedAt int64             `json:"validated_at"` // in milliseconds
+	AddedAt     int64             `json:"added_at"`     // likewise
+}
+
+type getAccount3PIDsResponse struct {
+	Threepids []threepidResponse `json:"threepids"`
+}
+
+func (s *Service) getAccount3PIDs(ctx context.Context, call *httpapi.Call, _ getAccount3PIDsRequest) (getAccount3PIDsResponse, error) {
+	var threepids []Threepid
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		threepids, err = s.Threepids(tx, call.UserID)
+		return err
+	})
+	resp := getAccount3PIDsResponse{Threepids: make([]threepidResponse, len(threepids))}
+	for i, t := range threepids {
+		resp.Threepids[i] = threepidResponse{t.Medium, t.Address, t.Validated.UnixMilli(), t.Added.UnixMilli()}
+	}
+	return resp, err
+}
+
+type add3PIDRequest struct {
+	SID          string `json:"sid" required:"true"`
+	ClientSecret string `json:"client_secret" required:"true"`
+	Auth         *Auth  `json:"auth"`
+}
+
+// add3PID makes a validated address one of the account's (TP-71).
+func (s *Service) add3PID(ctx context.Context, call *httpapi.Call, req add3PIDRequest) (empty, error) {
+	return empty{}, s.addThreepid(ctx, call, threepidCreds{SID: req.SID, ClientSecret: req.ClientSecret}, req.Auth, errcode.ThreepidAuthFailed)
+}
+
+// threepidCreds name a session of the validation of an address.
+type threepidCreds struct {
+	SID          string `json:"sid"`
+	ClientSecret string `json:"client_secret"`
+}
+
+type post3PIDsRequest struct {
+	Creds *threepidCreds `json:"three_pid_creds"`
+	Older *threepidCreds `json:"threePidCreds"` // as clients from before the specification spell it
+	Auth  *Auth          `json:"auth"`
+}
+
+// post3PIDs is the older way to add an address (TP-70). The specification knows no
+// authentication here. There is one all the same: whoever steals an access token
+// must not be able to become the account's owner, by its password being reset.
+func (s *Service) post3PIDs(ctx context.Context, call *httpapi.Call, req post3PIDsRequest) (empty, error) {
+	creds := req.Creds
+	if creds == nil {
+		creds = req.Older
+	}
+	if creds == nil {
+		return empty{}, missing("three_pid_creds")
+	}
+	if creds.SID == "" || creds.ClientSecret == "" {
+		return empty{}, missing("three_pid_creds.sid or three_pid_creds.client_secret")
+	}
+	return empty{}, s.addThreepid(ctx, call, *creds, req.Auth, errcode.ThreepidAuthRefused)
+}
+
+// addThreepid looks at the validation before it asks for the password, so that
+// nobody types one in vain.
+func (s *Service) addThreepid(ctx context.Context, call *httpapi.Call, creds threepidCreds, auth *Auth, failed *errcode.Code) error {
+	if err := s.mayChangeThreepids(call); err != nil {
+		return err
+	}
+	err := s.db.Read(ctx, func(tx *db.Tx) error {
+		_, err := s.addition(tx, call.UserID, creds, failed)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	proof, err := s.Interactive(ctx, call, ByPassword(creds.SID), auth)
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		if err := s.holdActive(tx, call.UserID); err != nil {
+			return err
+		}
+		if err := s.Spend(tx, proof); err != nil {
+			return err
+		}
+		add, err := s.addition(tx, call.UserID, creds, failed)
+		if err != nil || add.done {
+			return err
+		}
+		if err := s.validation.Use(tx, creds.SID); err != nil {
+			return err
+		}
+		return s.attach(tx, call.UserID, add.Medium, add.Address, add.At)
+	})
+}
+
+// addition is an address that a user may add.
+type addition struct {
+	validation.Validated
+	done bool // the account has it already
+}
+
+// addition finds out what a session lets a user add. Its failure has the row given;
+// or it is ThreepidInUse, or ThreepidDenied.
+func (s *Service) addition(tx *db.Tx, userID id.UserID, creds threepidCreds, failed *errcode.Code) (a addition, err error) {
+	a.Validated, err = s.validation.Validated(tx, []validation.Purpose{validation.Add}, creds.SID, creds.ClientSecret)
+	used := errors.Is(err, validation.ErrUsed)
+	if err != nil && !used {
+		return a, unproven(err, failed)
+	}
+	if a.Account != "" && a.Account != string(userID) {
+		return a, unproven(validation.ErrUnknown, failed)
+	}
+	owner, err := ownerOf(tx, a.Medium, a.Address)
+	switch {
+	case errors.Is(err, db.ErrNoRow) && used:
+		return a, unproven(validation.ErrUsed, failed)
+	case errors.Is(err, db.ErrNoRow) && !s.admits(a.Medium, a.Address):
+		return a, threepidDenied()
+	case errors.Is(err, db.ErrNoRow):
+		return a, nil
+	case err == nil && owner != userID:
+		return a, threepidInUse()
+	}
+	a.done = true
+	return a, err
+}
+
+// unproven says why a session does not show that an address is somebody's. Other
+// errors stay what they are.
+func unproven(err error, code *errcode.Code) error {
+	switch {
+	case errors.Is(err, validation.ErrNotValidated):
+		return code.New("The address has not been validated yet. Follow the link in the mail, or enter the code from the message, and try again.")
+	case errors.Is(err, validation.ErrExpired):
+		return code.New("The validation of the address took too long. Begin it again.")
+	case errors.Is(err, validation.ErrUnknown), errors.Is(err, validation.ErrUsed):
+		return code.New("This validation of an address is not known here, was for something else, or has been used already. Begin it again.")
+	}
+	return err
+}
+
+// mayChangeThreepids fails with Forbidden where the administrator does not allow
+// changes, and in a session of OAuth 2.0, which passes no authentication here
+// (client-server API, "OAuth 2.0 API").
+func (s *Service) mayChangeThreepids(call *httpapi.Call) error {
+	switch {
+	case !s.cfg.Threepid.AllowChanges:
+		return errcode.Forbidden.New("This server does not let people change the addresses of their account. Ask its administrator.")
+	case call.ClientID != "":
+		return errcode.Forbidden.New("A session of OAuth 2.0 cannot change the addresses of an account. Use a client that signs in with the password.")
+	}
+	return nil
+}
+
+type bind3PIDRequest struct {
+	SID           string `json:"sid" required:"true"`
+	ClientSecret  string `json:"client_secret" required:"true"`
+	IDServer      string `json:"id_server" required:"true"`
+	IDAccessToken string `json:"id_access_token" required:"true"`
+}
+
+// bind3PID would have an identity server bind an address to the user. This server
+// speaks to none on behalf of its users.
+func (s *Service) bind3PID(context.Context, *httpapi.Call, bind3PIDRequest) (empty, error) {
+	return empty{}, errcode.ServerNotTrusted.New("This server does not bind addresses for its users. A client can do it at the identity server itself.")
+}
+
+type delete3PIDRequest struct {
+	Medium  validation.Medium `json:"medium" required:"true"`
+	Address string            `json:"address" required:"true"`
+}
+
+type unbindResponse struct {
+	Result string `json:"id_server_unbind_result"`
+}
+
+// notUnbound is the answer of a server that has bound nothing and so knows no
+// identity server to unbind from.
+var notUnbound = unbindResponse{Result: "no-support"}
+
+// delete3pidFromAccount takes an address from the account. One that the account does
+// not have is no failure (TP-73).
+func (s *Service) delete3pidFromAccount(ctx context.Context, call *httpapi.Call, req delete3PIDRequest) (unbindResponse, error) {
+	if err := s.mayChangeThreepids(call); err != nil {
+		return unbindResponse{}, err
+	}
+	address, err := canonical(req.Medium, req.Address)
+	if err != nil {
+		return notUnbound, nil // nobody has it
+	}
+	return notUnbound, s.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(`DELETE FROM user_threepids WHERE user_id = $1 AND medium = $2 AND address = $3`, call.UserID, req.Medium, address)
+		return err
+	})
+}
+
+// unbind3pidFromAccount leaves the account as it is (TP-74).
+func (s *Service) unbind3pidFromAccount(context.Context, *httpapi.Call, delete3PIDRequest) (unbindResponse, error) {
+	return notUnbound, nil
+}
