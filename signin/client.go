@@ -159,6 +159,26 @@ func (a answer) retryAfter() time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
+// patience is how long Register and StartDevice wait when the server has too much to
+// do and says for how long.
+const patience = 30 * time.Second
+
+// politely sends a request again when the server is ready for it, at most twice.
+func (c *Client) politely(ctx context.Context, send func() (answer, error)) (answer, error) {
+	a, err := send()
+	for range 2 {
+		after := a.retryAfter()
+		if err != nil || a.status != http.StatusTooManyRequests || after == 0 || after > patience {
+			break
+		}
+		if err = c.wait(ctx, after); err != nil {
+			break
+		}
+		a, err = send()
+	}
+	return a, err
+}
+
 // oauthError reads a refusal of an OAuth endpoint.
 func (a answer) oauthError() error {
 	var refusal struct {

@@ -59,8 +59,11 @@ func (h *Homeserver) StartDevice(ctx context.Context, clientID, scope string) (*
 	if _, err := ScopeDevice(scope); err != nil {
 		return nil, err
 	}
-	began := h.client.now()
-	a, err := h.client.postForm(ctx, h.Metadata.DeviceAuthorizationEndpoint, url.Values{"client_id": {clientID}, "scope": {scope}})
+	var began time.Time
+	a, err := h.client.politely(ctx, func() (answer, error) {
+		began = h.client.now()
+		return h.client.postForm(ctx, h.Metadata.DeviceAuthorizationEndpoint, url.Values{"client_id": {clientID}, "scope": {scope}})
+	})
 	if err != nil {
 		return nil, fmt.Errorf("beginning the sign-in: %w", err)
 	}

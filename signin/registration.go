@@ -70,7 +70,9 @@ func (h *Homeserver) Register(ctx context.Context, about ClientMetadata) (Regist
 	if err != nil {
 		return Registration{}, err
 	}
-	a, err := h.client.post(ctx, h.Metadata.RegistrationEndpoint, "application/json", string(body))
+	a, err := h.client.politely(ctx, func() (answer, error) {
+		return h.client.post(ctx, h.Metadata.RegistrationEndpoint, "application/json", string(body))
+	})
 	if err != nil {
 		return Registration{}, fmt.Errorf("registering the client: %w", err)
 	}

@@ -54,6 +54,7 @@ func (c signinNewCommand) Run(ctx context.Context, std streams) error {
 		if err != nil {
 			return err
 		}
+		n.mailbox = mailbox
 		device := n.driver(c.screen(con, "the device that is signed in"))
 		if c.scans() {
 			err = device.Scan(ctx, c.profile(), code, mailbox)
@@ -72,6 +73,7 @@ type newcomer struct {
 	file     stateFile
 	con      *console
 	base     string // where it shows its code
+	mailbox  qr.Mailbox
 	server   *signin.Homeserver
 	clientID string
 	grant    *signin.DeviceGrant
@@ -111,8 +113,12 @@ func (n *newcomer) start(ctx context.Context) (_ qr.Grant, err error) {
 }
 
 func (n *newcomer) showUserCode(_ context.Context, g qr.Grant) error {
-	n.con.tell("user_code", fields{"user_code": g.UserCode, "verification_uri": g.VerificationURI, "expires_in": int(g.ExpiresIn.Seconds())},
-		fmt.Sprintf("The other device opens a page of the homeserver. It must show this code: %s\nWaiting until you agree there, for at most %s.", g.UserCode, g.ExpiresIn.Round(time.Second)))
+	left := g.ExpiresIn
+	if place, ok := n.mailbox.(interface{ Remaining() time.Duration }); ok && place.Remaining() > 0 {
+		left = min(left, place.Remaining()) // the other device cannot say anything after that
+	}
+	n.con.tell("user_code", fields{"user_code": g.UserCode, "verification_uri": g.VerificationURI, "expires_in": int(left.Seconds())},
+		fmt.Sprintf("The other device opens a page of the homeserver. It must show this code: %s\nWaiting until you agree there, for about %s.", g.UserCode, left.Round(time.Second)))
 	return nil
 }
 

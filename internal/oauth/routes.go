@@ -22,7 +22,7 @@ func (s *Service) oauthRoutes() []httpapi.Route {
 			Also("/_matrix/client/unstable/org.matrix.msc2965/auth_issuer"),
 		httpapi.JSON("POST /oauth2/register", "registerClient", httpapi.Anyone, httpapi.Registration, s.registerClient).
 			OAuth("invalid_client_metadata").Body(maxClientMetadata).Fails(errcode.InvalidClientMetadata, errcode.InvalidRedirectURI),
-		httpapi.Form("POST /oauth2/device", "authorizeDevice", httpapi.Registration, s.authorizeDevice).
+		httpapi.Form("POST /oauth2/device", "authorizeDevice", httpapi.Login, s.authorizeDevice).
 			Fails(errcode.InvalidClient, errcode.UnauthorizedClient, errcode.InvalidScope),
 		httpapi.Form("POST /oauth2/token", "token", httpapi.Cheap, s.token).
 			Fails(errcode.InvalidRequest, errcode.InvalidClient, errcode.UnauthorizedClient, errcode.UnsupportedGrantType, errcode.InvalidGrant,
