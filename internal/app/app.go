@@ -27,6 +27,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/event"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/identity"
 	"github.com/narthex-matrix/narthex/internal/jobs"
 	"github.com/narthex-matrix/narthex/internal/mail"
 	"github.com/narthex-matrix/narthex/internal/moderation"
@@ -67,6 +68,7 @@ type App struct {
 	Passwords *secret.Passwords
 
 	server  *httpapi.Server
+	out     *http.Client // to whatever addresses strangers name
 	runner  *jobs.Runner
 	bus     *bus.Local
 	log     *slog.Logger
@@ -103,12 +105,19 @@ func Open(ctx context.Context, cfg config.Config, seams Seams) (_ *App, err erro
 	if err != nil {
 		return nil, fmt.Errorf("the signing key: %w", err)
 	}
-	a.build(cfg, seams, signer)
+	if err := a.openOutbound(cfg); err != nil {
+		return nil, err
+	}
+	key, err := loadIdentityKey(ctx, a.DB, cfg)
+	if err != nil {
+		return nil, err
+	}
+	a.build(cfg, seams, signer, key)
 	return a, a.runner.Start(ctx)
 }
 
 // build wires the packages in the order of their ranks.
-func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
+func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key identity.Key) {
 	cost := secret.Strong
 	if cfg.Dev {
 		cost = secret.Cheap
@@ -118,10 +127,11 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	mails := mail.New(mail.Deps{DB: a.DB, Config: cfg, Log: seams.Log})
 	texts := sms.New(sms.Deps{DB: a.DB, Config: cfg, Log: seams.Log})
 	validations := validation.New(validation.Deps{DB: a.DB, Config: cfg, Mail: mails, SMS: texts})
-	a.Accounts = accounts.New(accounts.Deps{DB: a.DB, Config: cfg, Passwords: a.Passwords, Validation: validations})
+	a.Accounts = accounts.New(accounts.Deps{DB: a.DB, Config: cfg, Passwords: a.Passwords})
 	accountData := accountdata.New(accountdata.Deps{DB: a.DB})
 	meetings := rendezvous.New(rendezvous.Deps{DB: a.DB, Config: cfg})
 	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Passwords: a.Passwords})
+	identities := identity.New(identity.Deps{DB: a.DB, Config: cfg, Key: key, Validation: validations, Mail: mails, Client: a.out, Home: a.homeserver(signer)})
 	a.Rooms = rooms.New(rooms.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, AccountData: accountData, Signer: signer})
 	a.E2EE = e2ee.New(e2ee.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms})
 	profiles := profile.New(profile.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms})
@@ -141,6 +151,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		accountData.Routes(),
 		meetings.Routes(),
 		a.OAuth.Routes(),
+		identities.Routes(),
 		a.Rooms.Routes(),
 		history.Routes(),
 		profiles.Routes(),
@@ -162,6 +173,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 		accountData.Jobs(),
 		meetings.Jobs(),
 		a.OAuth.Jobs(),
+		identities.Jobs(),
 		a.Rooms.Jobs(),
 		history.Jobs(),
 		profiles.Jobs(),
@@ -171,11 +183,12 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer) {
 	))
 	a.server = &httpapi.Server{
 		Now: seams.Now, Log: seams.Log, Observe: seams.Observe,
-		Authenticate:   a.OAuth.Authenticate,
-		Forms:          errcode.Forms{MSC3848: errcode.Mode(cfg.MSC3848Mode()), Approval: errcode.Mode(cfg.ApprovalErrcode())},
-		ErrorPage:      pages.ErrorPage,
-		Limits:         limits(cfg),
-		TrustedProxies: config.Networks(cfg.TrustedProxies),
+		Authenticate:         a.OAuth.Authenticate,
+		AuthenticateIdentity: identities.Authenticate,
+		Forms:                errcode.Forms{MSC3848: errcode.Mode(cfg.MSC3848Mode()), Approval: errcode.Mode(cfg.ApprovalErrcode())},
+		ErrorPage:            pages.ErrorPage,
+		Limits:               limits(cfg),
+		TrustedProxies:       config.Networks(cfg.TrustedProxies),
 	}
 	a.server.Handle(routes)
 }

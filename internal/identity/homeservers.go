@@ -69,6 +69,9 @@ func (h homeservers) openIDUser(ctx context.Context, server id.ServerName, token
 	if err := json.Unmarshal(body, &info); err != nil {
 		return "", err
 	}
+	if info.Sub == "" {
+		return "", errors.New("the homeserver names no user")
+	}
 	return info.Sub, nil
 }
 

@@ -89,6 +89,9 @@ const (
 
 // Jobs are the workers of the package.
 func (s *Service) Jobs() []jobs.Worker {
+	if !s.cfg.Identity.Enabled {
+		return nil
+	}
 	return []jobs.Worker{
 		{Kind: "identity.rotate", Work: s.rotate, Every: rotateEvery},
 		{Kind: "identity.sweep", Work: s.sweep, Every: sweepEvery},

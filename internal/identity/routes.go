@@ -10,7 +10,11 @@ import (
 
 // Routes are the endpoints of the package. Those of version 1 have left the
 // specification, and are answered as any unknown path.
+// There are none unless the configuration enables the service.
 func (s *Service) Routes() []httpapi.Route {
+	if !s.cfg.Identity.Enabled {
+		return nil
+	}
 	const anyone, user, cheap, expensive, validate = httpapi.Anyone, httpapi.IdentityUser, httpapi.Cheap, httpapi.Expensive, httpapi.Validation
 	routes := []httpapi.Route{
 		httpapi.JSON("GET /_matrix/identity/versions", "getIdentityVersions", anyone, httpapi.Unlimited, s.getVersions),

@@ -53,13 +53,19 @@ type exchangeOpenIDTokenResponse struct {
 // exchangeOpenIDToken tells another service whose OpenID token it was shown.
 // Specification: server-server API, "OpenID".
 func (s *Service) exchangeOpenIDToken(ctx context.Context, _ *httpapi.Call, req exchangeOpenIDTokenRequest) (resp exchangeOpenIDTokenResponse, err error) {
+	resp.Sub, err = s.OpenIDUser(ctx, req.AccessToken)
+	return resp, err
+}
+
+// OpenIDUser gives the user whose OpenID token it is, or fails with UnknownToken.
+func (s *Service) OpenIDUser(ctx context.Context, token string) (user id.UserID, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		resp.Sub, err = db.Value[id.UserID](tx, `SELECT t.user_id FROM openid_tokens t JOIN users u ON u.user_id = t.user_id
-			WHERE t.token_hash = $1 AND t.expires_ts > $2 AND u.deactivated_ts IS NULL`, secret.Hash(req.AccessToken), tx.Now.UnixMilli())
+		user, err = db.Value[id.UserID](tx, `SELECT t.user_id FROM openid_tokens t JOIN users u ON u.user_id = t.user_id
+			WHERE t.token_hash = $1 AND t.expires_ts > $2 AND u.deactivated_ts IS NULL`, secret.Hash(token), tx.Now.UnixMilli())
 		return err
 	})
 	if errors.Is(err, db.ErrNoRow) {
-		return resp, errcode.UnknownToken.New("This OpenID token is not known, or has expired.")
+		return "", errcode.UnknownToken.New("This OpenID token is not known, or has expired.")
 	}
-	return resp, err
+	return user, err
 }
