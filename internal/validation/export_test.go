@@ -24,3 +24,9 @@ func Spell(number []byte, n int, alphabet string) string { return spell(number, 
 
 // WithSID is what becomes of a next_link.
 func WithSID(link, sid string) string { return withSID(link, sid) }
+
+// Open opens a session without a message.
+func (s *Service) Open(tx *db.Tx, req Request) (sid string, err error) {
+	v := s.newSession(tx.Now, req)
+	return v.sid, insertSession(tx, v)
+}

@@ -155,6 +155,19 @@ func (w *world) send(req validation.Request) (sid string) {
 	return sid
 }
 
+// open opens a session whose message nobody sends.
+func (w *world) open(req validation.Request) (sid string) {
+	w.t.Helper()
+	err := w.db.Write(w.t.Context(), func(tx *db.Tx) (err error) {
+		sid, err = w.Open(tx, req)
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return sid
+}
+
 // submission is the right one for a session.
 func (w *world) submission(req validation.Request, sid string) validation.Submission {
 	w.t.Helper()
@@ -177,11 +190,11 @@ func (w *world) submit(in validation.Submission) error {
 
 // wrong is the submission with another token of the same form.
 func wrong(in validation.Submission) validation.Submission {
-	last := in.Token[len(in.Token)-1]
-	in.Token = in.Token[:len(in.Token)-1] + string('1'+(last-'0'+1)%8)
-	if in.Token[len(in.Token)-1] == last {
-		in.Token = in.Token[:len(in.Token)-1] + "0"
+	last := "1"
+	if strings.HasSuffix(in.Token, last) {
+		last = "2"
 	}
+	in.Token = in.Token[:len(in.Token)-1] + last
 	return in
 }
 
