@@ -68,6 +68,7 @@ type App struct {
 	Passwords *secret.Passwords
 
 	server  *httpapi.Server
+	texts   *mail.Templates
 	out     *http.Client // to whatever addresses strangers name
 	runner  *jobs.Runner
 	bus     *bus.Local
@@ -105,6 +106,9 @@ func Open(ctx context.Context, cfg config.Config, seams Seams) (_ *App, err erro
 	if err != nil {
 		return nil, fmt.Errorf("the signing key: %w", err)
 	}
+	if a.texts, err = mail.LoadTemplates(cfg); err != nil {
+		return nil, err
+	}
 	if err := a.openOutbound(cfg); err != nil {
 		return nil, err
 	}
@@ -124,10 +128,10 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 	}
 	a.Passwords = secret.NewPasswords(cost, cfg.Login.Password.MaxConcurrentHashes)
 
-	mails := mail.New(mail.Deps{DB: a.DB, Config: cfg, Log: seams.Log})
+	mails := mail.New(mail.Deps{DB: a.DB, Config: cfg, Log: seams.Log, Templates: a.texts})
 	texts := sms.New(sms.Deps{DB: a.DB, Config: cfg, Log: seams.Log})
 	validations := validation.New(validation.Deps{DB: a.DB, Config: cfg, Mail: mails, SMS: texts})
-	a.Accounts = accounts.New(accounts.Deps{DB: a.DB, Config: cfg, Passwords: a.Passwords})
+	a.Accounts = accounts.New(accounts.Deps{DB: a.DB, Config: cfg, Passwords: a.Passwords, Validation: validations})
 	accountData := accountdata.New(accountdata.Deps{DB: a.DB})
 	meetings := rendezvous.New(rendezvous.Deps{DB: a.DB, Config: cfg})
 	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Passwords: a.Passwords})
