@@ -40,6 +40,8 @@ type commands struct {
 	Approve approveCommand `cmd:"" help:"Decide on accounts that wait for approval."`
 	Routes  routesCommand  `cmd:"" help:"List the endpoints."`
 	Errors  errorsCommand  `cmd:"" help:"Explain the errors that clients can see."`
+	Mail    mailCommand    `cmd:"" help:"Try out the mail server, or write the texts of mails."`
+	SMS     smsCommand     `cmd:"" name:"sms" help:"Try out the gateway for text messages."`
 	Config  configCommand  `cmd:"" help:"Write a configuration file, or check one."`
 	Migrate migrateCommand `cmd:"" help:"Show the steps of the database's schema, or apply them."`
 	Doctor  doctorCommand  `cmd:"" help:"Look for mistakes in the setup and say how to mend them."`

@@ -49,6 +49,7 @@ func (p Patient) Examine(ctx context.Context) []Finding {
 	p.names(&r)
 	p.registration(&r)
 	p.limits(&r)
+	p.messages(&r)
 	p.files(&r)
 	p.database(ctx, &r)
 	p.wellKnown(ctx, &r)

@@ -84,6 +84,20 @@ func TestNames(t *testing.T) {
 		"approval": {"guarded", func(c *config.Config) {
 			c.Registration.Enabled, c.Approval.Enabled, c.Approval.RequiredForNewAccounts = true, true, true
 		}, doctor.Good},
+		"no mail": {"No mail is sent", nil, doctor.Good},
+		"mail":    {"Mails go to mail.example.org:587", func(c *config.Config) { c.Mail.From, c.Mail.SMTP.Host = "a@example.org", "mail.example.org" }, doctor.Good},
+		"mail in the open": {"without encryption: the links", func(c *config.Config) {
+			c.Mail.From, c.Mail.SMTP.Host, c.Mail.SMTP.TLS = "a@example.org", "mail.example.org", "none"
+		}, doctor.Warning},
+		"texts that are not there": {"mail.templates", func(c *config.Config) { c.Mail.Templates = "/nowhere" }, doctor.Fault},
+		"no gateway":               {"no gateway is configured", nil, doctor.Good},
+		"no country":               {"no country", func(c *config.Config) { c.SMS.Webhook = config.SMSWebhook{URL: "https://a.example", Secret: "s"} }, doctor.Warning},
+		"no budget": {"nothing may be spent", func(c *config.Config) {
+			c.SMS.Webhook, c.SMS.Countries, c.SMS.Limits.Spend = config.SMSWebhook{URL: "https://a.example", Secret: "s"}, []string{"DE"}, 0
+		}, doctor.Warning},
+		"a gateway": {"Text messages go to DE", func(c *config.Config) {
+			c.SMS.Webhook, c.SMS.Countries = config.SMSWebhook{URL: "https://a.example", Secret: "s"}, []string{"DE"}
+		}, doctor.Good},
 		"a value out of range": {"limits.max_connections", func(c *config.Config) { c.Limits.MaxConnections = 0 }, doctor.Fault},
 	} {
 		t.Run(name, func(t *testing.T) {
