@@ -26,6 +26,8 @@ func TestMain(m *testing.M) { apitest.Main(m) }
 const (
 	v2     = "/_matrix/identity/v2"
 	secret = "a-client-secret.=_-"
+	// backOff is longer than a job waits for its second try.
+	backOff = time.Minute
 )
 
 // service is an identity service, with a mail server and a homeserver of others.
