@@ -3,13 +3,17 @@ package validation_test
 import (
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/emersion/go-smtp"
 
 	"github.com/narthex-matrix/narthex/internal/config"
+	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/validation"
 )
 
@@ -94,4 +98,47 @@ func TestTP34_DeliveryIsTriedAtOnce(t *testing.T) {
 		t.Errorf("got %q, want %q", again, sid)
 	}
 	expect(1, nil) // it is recorded
+}
+
+func TestTP46_TP47_TextMessages(t *testing.T) {
+	w := newWorld(t)
+	req := byPhone(validation.Add)
+	sid := w.send(req)
+	sent := w.sent(codesSent)
+	if len(sent) != 1 {
+		t.Fatalf("sent: %q in %s", sent, w.out)
+	}
+	in := validation.Submission{Purpose: validation.Add, Medium: validation.Phone, SID: sid, ClientSecret: clientSecret, Token: sent[0]}
+	if err := w.submit(in); err != nil {
+		t.Error(err)
+	}
+
+	var status atomic.Int64
+	gateway := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(int(status.Load())) }))
+	t.Cleanup(gateway.Close)
+	strict := newWorld(t, func(c *config.Config) {
+		c.SMS.Webhook.URL, c.SMS.Webhook.Secret = gateway.URL, "secret"
+		c.SMS.Countries = []string{"GB"}
+		c.SMS.Limits.PerNumber, c.SMS.Limits.Spend, c.SMS.Price = 2, 100, 0.1
+	})
+	send := func(number string, attempt int64, pretend validation.Pretence) error {
+		req.Address, req.SendAttempt, req.Pretend = number, attempt, pretend
+		_, err := strict.Send(t.Context(), from("192.0.2.1"), req)
+		return err
+	}
+	for _, pretend := range []validation.Pretence{validation.NoPretence, validation.Discreet, validation.PretendUsed, validation.PretendUnused} {
+		is(t, send("12025550143", 1, pretend), errcode.DestinationRejected) // another country
+	}
+	status.Store(400)
+	is(t, send("447400123456", 1, validation.NoPretence), validation.ErrSend)
+	status.Store(503)
+	if err := send("447400123456", 1, validation.NoPretence); err != nil { // the outbox goes on
+		t.Error(err)
+	}
+	status.Store(200)
+	is(t, send("447400123456", 3, validation.NoPretence), errcode.LimitExceeded)
+	// TP-64: a limit that only a number has which is really sent messages does not show.
+	if err := send("447400123456", 4, validation.Discreet); err != nil {
+		t.Error(err)
+	}
 }

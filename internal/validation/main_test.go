@@ -86,7 +86,7 @@ func over(t *testing.T, srv *apitest.Server, change ...func(*config.Config)) *wo
 	for _, f := range change {
 		f(&cfg)
 	}
-	if cfg.Mail.SMTP.Host != "" {
+	if cfg.Mail.SMTP.Host != "" || cfg.SMS.Webhook.URL != "" {
 		dev = cfg
 	}
 	w.Service = validation.New(validation.Deps{
