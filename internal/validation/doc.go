@@ -7,7 +7,7 @@
 // with [Service.Validated].
 //
 // It promises that a session is good for one purpose, one address and one client
-// secret; that no token or secret can be read from the database; that whoever
+// secret; that no token or secret can be read from its tables; that whoever
 // knows a session's id but not its secret learns nothing about it; that nobody
 // guesses a six-digit code with a chance of more than 1 in 10,000 a day (see
 // budgets.go); and that a link leads nowhere but to hosts that the configuration
