@@ -52,8 +52,15 @@ func (s *Service) getCapabilities(_ context.Context, call *httpapi.Call, _ noReq
 		RoomVersions:   roomVersions{s.cfg.Rooms.DefaultVersion, available},
 		SetDisplayName: everyone,
 		SetAvatarURL:   account,
+		ThreepidChange: capability{Enabled: s.changesThreepids(call)},
 		GetLoginToken:  account,
 		ProfileFields:  account,
 		Moderation:     moderation,
 	}}, nil
+}
+
+// changesThreepids reports whether the requester can add mail addresses and phone
+// numbers to the account.
+func (s *Service) changesThreepids(call *httpapi.Call) bool {
+	return s.cfg.Threepid.AllowChanges && (s.cfg.SendsMail() || s.cfg.SendsText()) && !call.Guest && call.ClientID == ""
 }

@@ -22,7 +22,7 @@ func TestDiscovery(t *testing.T) {
 		{Name: "well-known for servers, unset", As: anyone, Do: "GET", Path: "/.well-known/matrix/server", Want: errcode.NotFound},
 		{Name: "support, unset", As: anyone, Do: "GET", Path: "/.well-known/matrix/support", Want: errcode.NotFound},
 		{Name: "capabilities", As: alice, Do: "GET", Path: "/_matrix/client/v3/capabilities", Has: []string{
-			`"m.room_versions":{"default":"12"`, `"1":"stable"`, `"12":"stable"`, `"m.change_password":{"enabled":true}`, `"m.3pid_changes":{"enabled":false}`, `"m.profile_fields":{"enabled":true}`,
+			`"m.room_versions":{"default":"12"`, `"1":"stable"`, `"12":"stable"`, `"m.change_password":{"enabled":true}`, `"m.3pid_changes":{"enabled":true}`, `"m.profile_fields":{"enabled":true}`,
 		}, HasNot: []string{"m.account_moderation"}},
 		{Name: "capabilities of an administrator", As: srv.Administrator(t, "root"), Do: "GET", Path: "/_matrix/client/v3/capabilities", Has: []string{
 			`"m.account_moderation":{"suspend":true,"lock":true}`,
@@ -49,5 +49,22 @@ func TestDiscoveryAsConfigured(t *testing.T) {
 		{Name: "server", As: anyone, Do: "GET", Path: "/.well-known/matrix/server", Has: []string{`{"m.server":"matrix.example.org:443"}`}},
 		{Name: "support", As: anyone, Do: "GET", Path: "/.well-known/matrix/support", Has: []string{`"role":"m.role.admin"`, `"email_address":"admin@example.org"`, `"support_page":"https://example.org/help"`}, HasNot: []string{"matrix_id"}},
 		{Name: "room version", As: alice, Do: "GET", Path: "/_matrix/client/v3/capabilities", Has: []string{`"default":"11"`}},
+	})
+}
+
+// TestTP71_CapabilityToChangeAddresses holds that clients are told when they cannot
+// change addresses: because the administrator or the kind of session forbids it, or
+// because no message can be sent.
+func TestTP71_CapabilityToChangeAddresses(t *testing.T) {
+	const path, no = "/_matrix/client/v3/capabilities", `"m.3pid_changes":{"enabled":false}`
+	open := apitest.New(t)
+	alice := open.User(t, "alice")
+	closed := apitest.New(t, func(cfg *config.Config) { cfg.Threepid.AllowChanges = false })
+	mute := apitest.New(t, func(cfg *config.Config) { cfg.Dev = false })
+	apitest.Run(t, []apitest.Case{
+		{Name: "allowed", As: alice, Do: "GET", Path: path, HasNot: []string{no}},
+		{Name: "a session of OAuth 2.0", As: open.OAuthDevice(t, alice.UserID, "PHONE_OF_ALICE"), Do: "GET", Path: path, Has: []string{no}},
+		{Name: "not allowed", As: closed.User(t, "alice"), Do: "GET", Path: path, Has: []string{no}},
+		{Name: "no way to send messages", As: mute.User(t, "alice"), Do: "GET", Path: path, Has: []string{no}},
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/validation"
 )
 
 type registerRequest struct {
@@ -69,7 +70,9 @@ func (s *Service) register(ctx context.Context, call *httpapi.Call, req register
 	if err != nil {
 		return registerResponse{}, err
 	}
-	proof, err := s.accounts.Interactive(ctx, call, accounts.Interaction{Flows: s.registrationFlows(), Request: remembered}, req.Auth)
+	proof, err := s.accounts.Interactive(ctx, call, accounts.Interaction{
+		Flows: s.registrationFlows(), Purpose: validation.Register, Request: remembered,
+	}, req.Auth)
 	if err != nil {
 		return registerResponse{}, err
 	}
@@ -88,6 +91,9 @@ func (s *Service) registrationFlows() [][]accounts.Stage {
 	}
 	if s.cfg.Registration.Terms.URL != "" {
 		stages = append(stages, accounts.TermsStage)
+	}
+	for _, medium := range s.cfg.Registration.RequiredThreepids {
+		stages = append(stages, accounts.ThreepidStage(validation.Medium(medium)))
 	}
 	if stages == nil {
 		stages = append(stages, accounts.DummyStage)

@@ -62,6 +62,9 @@ func (s *Service) enrol(ctx context.Context, call *httpapi.Call, req registerReq
 		if err != nil {
 			return err
 		}
+		if err := s.accounts.AttachClaims(tx, r.UserID, proof); err != nil {
+			return err
+		}
 		if err := s.settle(tx, proof, r); err != nil {
 			return err
 		}

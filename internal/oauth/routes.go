@@ -36,7 +36,7 @@ func (s *Service) legacyRoutes() []httpapi.Route {
 	return []httpapi.Route{
 		httpapi.JSON("POST /_matrix/client/v3/register", "register", httpapi.Anyone, httpapi.Registration, s.register).
 			Fails(errcode.Forbidden, errcode.InteractiveAuth, errcode.UserInUse, errcode.InvalidUsername, errcode.WeakPassword,
-				errcode.MissingParam, errcode.UserAwaitingApproval),
+				errcode.MissingParam, errcode.UserAwaitingApproval, errcode.ThreepidInUse, errcode.ThreepidDenied),
 		httpapi.JSON("GET /_matrix/client/v3/register/available", "checkUsernameAvailability", httpapi.Anyone, httpapi.Login, s.checkUsernameAvailability).
 			Fails(errcode.Forbidden, errcode.UserInUse, errcode.InvalidUsername),
 		httpapi.JSON("GET /_synapse/admin/v1/register", "getRegistrationNonce", httpapi.Anyone, httpapi.Registration, s.getRegistrationNonce).

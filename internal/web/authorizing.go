@@ -59,7 +59,7 @@ func (s *Service) showConsent(ctx context.Context, call *httpapi.Call, req conse
 		return httpapi.Redirect(sentBack.URL), nil
 	case err != nil:
 		return httpapi.Reply{}, err
-	case !v.signedIn() && a.Create && s.cfg.Registration.Enabled:
+	case !v.signedIn() && a.Create && s.mayRegister() == nil:
 		return v.leave(registerPath + "?" + url.Values{"continue": {consentPath(query)}}.Encode())
 	case !v.signedIn():
 		return v.signIn(consentPath(query))

@@ -18,8 +18,8 @@ type showRegisterRequest struct {
 }
 
 func (s *Service) showRegister(ctx context.Context, call *httpapi.Call, req showRegisterRequest) (httpapi.Reply, error) {
-	if !s.cfg.Registration.Enabled {
-		return httpapi.Reply{}, registrationClosed()
+	if err := s.mayRegister(); err != nil {
+		return httpapi.Reply{}, err
 	}
 	v, err := s.arrive(ctx, call)
 	if err != nil {
@@ -35,8 +35,16 @@ func (s *Service) showRegister(ctx context.Context, call *httpapi.Call, req show
 	return v.show(http.StatusOK, p)
 }
 
-func registrationClosed() error {
-	return errcode.Forbidden.New("This server does not allow registration. Ask its administrator for an account.")
+// mayRegister fails with Forbidden where nobody may register, or not on a page: the
+// pages validate no addresses.
+func (s *Service) mayRegister() error {
+	switch {
+	case !s.cfg.Registration.Enabled:
+		return errcode.Forbidden.New("This server does not allow registration. Ask its administrator for an account.")
+	case len(s.cfg.Registration.RequiredThreepids) > 0:
+		return errcode.Forbidden.New("An account here needs a mail address or a phone number. Create it in your Matrix app, which can ask for it.")
+	}
+	return nil
 }
 
 func (s *Service) registerPage(ctx context.Context, to string) (page.Register, error) {
@@ -64,8 +72,8 @@ type registerRequest struct {
 // register makes an account and signs the browser in to it, approved or not
 // (MSC3866, A-19).
 func (s *Service) register(ctx context.Context, call *httpapi.Call, req registerRequest) (httpapi.Reply, error) {
-	if !s.cfg.Registration.Enabled {
-		return httpapi.Reply{}, registrationClosed()
+	if err := s.mayRegister(); err != nil {
+		return httpapi.Reply{}, err
 	}
 	v, err := s.arrive(ctx, call)
 	if err != nil {

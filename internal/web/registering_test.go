@@ -58,6 +58,17 @@ func TestRegistrationIsClosed(t *testing.T) {
 	s.get(t, page).goes(t, "/login?"+url.Values{"continue": {sorted(t, page)}}.Encode())
 }
 
+// TestRegistrationThatNeedsAnAddress holds that no account without a required address
+// is made on a page.
+func TestRegistrationThatNeedsAnAddress(t *testing.T) {
+	srv := apitest.New(t, func(cfg *config.Config) { cfg.Registration.RequiredThreepids = []string{"email"} })
+	s := surf(t, srv)
+	s.get(t, "/register").shows(t, 403, "Create it in your Matrix app, which can ask for it.")
+	s.get(t, "/login").without(t, "/register")
+	form := url.Values{"username": {"carol"}, "password": {"three short words"}, "password_again": {"three short words"}}
+	s.post(t, "/register", form).shows(t, 403, "An account here needs a mail address or a phone number.")
+}
+
 // sorted is a path with its query in the order in which the pages write it.
 func sorted(t testing.TB, path string) string {
 	t.Helper()

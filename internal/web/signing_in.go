@@ -35,7 +35,7 @@ func (s *Service) showSignIn(ctx context.Context, call *httpapi.Call, req showSi
 
 func (s *Service) signInPage(ctx context.Context, to string) (page.SignIn, error) {
 	client, err := s.clientOf(ctx, next(to))
-	return page.SignIn{Continue: next(to), For: client, Register: s.cfg.Registration.Enabled}, err
+	return page.SignIn{Continue: next(to), For: client, Register: s.mayRegister() == nil}, err
 }
 
 // clientOf gives the app for whose sake somebody signs in, or nil.

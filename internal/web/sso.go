@@ -28,7 +28,7 @@ func (s *Service) redirectToSSO(_ context.Context, _ *httpapi.Call, req redirect
 		return httpapi.Reply{}, err
 	}
 	to := ssoPageOf(req.RedirectURL)
-	if req.Action == "register" && s.cfg.Registration.Enabled {
+	if req.Action == "register" && s.mayRegister() == nil {
 		to = registerPath + "?" + url.Values{"continue": {to}}.Encode()
 	}
 	return httpapi.Redirect(to), nil

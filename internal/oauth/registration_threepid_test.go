@@ -1,0 +1,142 @@
+package oauth_test
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/narthex-matrix/narthex/internal/apitest"
+	"github.com/narthex-matrix/narthex/internal/config"
+	"github.com/narthex-matrix/narthex/internal/errcode"
+)
+
+const clientSecret = "registering"
+
+// needs makes a registration need addresses of these media.
+func needs(media ...string) func(*config.Config) {
+	return func(cfg *config.Config) { cfg.Registration.RequiredThreepids = media }
+}
+
+// showMail validates a mail address to register with, and gives the stage of it.
+func showMail(t *testing.T, srv *apitest.Server, mails *apitest.Mailbox, address string) object {
+	t.Helper()
+	var r struct {
+		SID string `json:"sid"`
+	}
+	srv.Anyone().Do(t, "POST", "/_matrix/client/v3/register/email/requestToken",
+		object{"client_secret": clientSecret, "email": address, "send_attempt": 1}).OK(t, &r)
+	srv.Anyone().Do(t, "GET", mails.Last(t, address).Link(t, srv), nil).OK(t, nil)
+	return object{"type": "m.login.email.identity", "threepid_creds": object{"sid": r.SID, "client_secret": clientSecret}}
+}
+
+func addressesOf(t *testing.T, srv *apitest.Server, token string) string {
+	t.Helper()
+	return string(as(srv, token).Do(t, "GET", "/_matrix/client/v3/account/3pid", nil).OK(t, nil).Body)
+}
+
+func TestTP68_RegisterWithAMailAddress(t *testing.T) {
+	mails := apitest.NewMailbox(t)
+	srv := apitest.New(t, mails.Configure, needs("email"))
+	body := object{"username": "alice", "password": apitest.Password}
+	c := challenged(t, srv, srv.Anyone().Do(t, "POST", registerPath, body))
+	if len(c.Flows) != 1 || !slices.Equal(c.Flows[0].Stages, []string{"m.login.email.identity"}) {
+		t.Fatalf("got %+v", c)
+	}
+	for _, auth := range []object{{"type": "m.login.dummy"}, {"type": "m.login.email.identity"}, {}} {
+		challenged(t, srv, srv.Anyone().Do(t, "POST", registerPath, with(body, object{"auth": with(auth, object{"session": c.Session})})))
+	}
+	stage := with(showMail(t, srv, mails, "alice@example.org"), object{"session": c.Session})
+	final := with(body, object{"auth": stage})
+	s := register(t, srv, final)
+	if got := addressesOf(t, srv, s.AccessToken); !strings.Contains(got, `"address":"alice@example.org"`) {
+		t.Errorf("the account has %s", got)
+	}
+	if again := register(t, srv, final); again.UserID != s.UserID { // A-10: as after a lost answer
+		t.Errorf("again: got %+v", again)
+	}
+	login(t, srv, mailLogin("alice@example.org", apitest.Password)).OK(t, nil)
+
+	// TP-31: used up.
+	delete(stage, "session")
+	second := challenged(t, srv, srv.Anyone().Do(t, "POST", registerPath, with(body, object{"username": "bob", "auth": stage})))
+	if second.Errcode != "M_THREEPID_AUTH_FAILED" {
+		t.Errorf("got %+v", second)
+	}
+	if n := rows(t, srv, `SELECT COUNT(*) FROM users`); n != 1 {
+		t.Errorf("got %d accounts, want 1", n)
+	}
+}
+
+func TestTP68_TakenAndDenied(t *testing.T) {
+	mails := apitest.NewMailbox(t)
+	srv := apitest.New(t, mails.Configure, needs("email"))
+	body := object{"username": "alice", "password": apitest.Password, "auth": showMail(t, srv, mails, "alice@example.org")}
+	stricter := apitest.Over(t, srv.App.Config.Database, mails.Configure, needs("email"), func(cfg *config.Config) {
+		cfg.Threepid.AllowedAddresses = []string{"*@elsewhere.test"}
+	})
+	stricter.Anyone().Do(t, "POST", registerPath, body).Fails(t, stricter, errcode.ThreepidDenied)
+	own(t, srv, srv.User(t, "bob").UserID, "email", "alice@example.org")
+	srv.Anyone().Do(t, "POST", registerPath, body).Fails(t, srv, errcode.ThreepidInUse)
+	if n := rows(t, srv, `SELECT COUNT(*) FROM users`); n != 1 {
+		t.Errorf("got %d accounts, want 1", n)
+	}
+}
+
+// TestTP31_OneAccountForOneValidation holds that of two registrations at once with
+// one validation only one makes an account.
+func TestTP31_OneAccountForOneValidation(t *testing.T) {
+	mails := apitest.NewMailbox(t)
+	srv := apitest.New(t, mails.Configure, needs("email"))
+	stage := showMail(t, srv, mails, "alice@example.org")
+	atOnce(t, 5, func(i int) (*apitest.Response, error) {
+		body := object{"username": "user" + string(rune('a'+i)), "password": apitest.Password, "auth": stage}
+		return srv.Anyone().Try(t.Context(), "POST", registerPath, body)
+	})
+	if n := rows(t, srv, `SELECT COUNT(*) FROM users`); n != 1 {
+		t.Errorf("got %d accounts, want 1", n)
+	}
+}
+
+func TestTP50_68_RegisterWithBoth(t *testing.T) {
+	mails, phones := apitest.NewMailbox(t), apitest.NewPhones(t)
+	srv := apitest.New(t, mails.Configure, phones.Configure, needs("msisdn", "email"))
+	body := object{"username": "alice", "password": apitest.Password}
+	c := challenged(t, srv, srv.Anyone().Do(t, "POST", registerPath, body))
+	if len(c.Flows) != 1 || !slices.Equal(c.Flows[0].Stages, []string{"m.login.msisdn", "m.login.email.identity"}) {
+		t.Fatalf("got %+v", c)
+	}
+	var r struct {
+		SID       string `json:"sid"`
+		SubmitURL string `json:"submit_url"`
+	}
+	srv.Anyone().Do(t, "POST", "/_matrix/client/v3/register/msisdn/requestToken",
+		object{"client_secret": clientSecret, "country": "DE", "phone_number": "0151 23456789", "send_attempt": 1}).OK(t, &r)
+	submit, err := url.Parse(r.SubmitURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := object{"sid": r.SID, "client_secret": clientSecret, "token": phones.Code(t, "+4915123456789")}
+	srv.Anyone().Do(t, "POST", submit.Path, code).OK(t, nil)
+	stage := object{"type": "m.login.msisdn", "session": c.Session, "threepid_creds": object{"sid": r.SID, "client_secret": clientSecret}}
+	next := challenged(t, srv, srv.Anyone().Do(t, "POST", registerPath, with(body, object{"auth": stage})))
+	if !slices.Equal(next.Completed, []string{"m.login.msisdn"}) {
+		t.Fatalf("got %+v", next)
+	}
+	s := register(t, srv, with(body, object{"auth": with(showMail(t, srv, mails, "alice@example.org"), object{"session": c.Session})}))
+	if got := addressesOf(t, srv, s.AccessToken); !strings.Contains(got, "4915123456789") || !strings.Contains(got, "alice@example.org") {
+		t.Errorf("the account has %s", got)
+	}
+}
+
+// TestA12_AddressOfAPendingAccount holds that the address of an account that waits
+// for approval is in use.
+func TestA12_AddressOfAPendingAccount(t *testing.T) {
+	mails := apitest.NewMailbox(t)
+	srv := apitest.New(t, mails.Configure, needs("email"), approvalRequired)
+	body := object{"username": "alice", "password": apitest.Password, "auth": showMail(t, srv, mails, "alice@example.org")}
+	srv.Anyone().Do(t, "POST", registerPath, body).Fails(t, srv, errcode.UserAwaitingApproval)
+	wish := object{"client_secret": "another", "email": "alice@example.org", "send_attempt": 1}
+	srv.Anyone().Do(t, "POST", "/_matrix/client/v3/register/email/requestToken", wish).Fails(t, srv, errcode.ThreepidInUse)
+	login(t, srv, mailLogin("alice@example.org", apitest.Password)).Fails(t, srv, errcode.UserAwaitingApproval)
+}
