@@ -330,3 +330,24 @@ func TestAServerThatIsDownIsNotCalledForEveryMail(t *testing.T) {
 		t.Errorf("%d mails are left, want 10", n)
 	}
 }
+
+// TestDevPrints holds that --dev without a mail server shows mails in the log, and
+// that a server without both sends none.
+func TestDevPrints(t *testing.T) {
+	p := open(t, apitest.New(t), nil, func(c *config.Config) { c.Dev = true })
+	if !p.Configured() {
+		t.Error("--dev should print")
+	}
+	is(t, p.send(t, "alice@example.org"), nil)
+	if log := p.srv.Log.String(); !strings.Contains(log, "alice@example.org") || !strings.Contains(log, validation.Link) {
+		t.Errorf("the log:\n%s", log)
+	}
+	if n := p.waiting(t); n != 0 {
+		t.Errorf("%d mails are left", n)
+	}
+	p = open(t, p.srv, nil)
+	if p.Configured() {
+		t.Error("without a mail server nothing can be sent")
+	}
+	is(t, p.send(t, "alice@example.org"), mail.ErrLater)
+}
