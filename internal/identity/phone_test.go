@@ -45,15 +45,15 @@ func TestTP2_TP94_APhoneNumber(t *testing.T) {
 		Success     bool
 		Format      string `json:"intl_fmt"`
 	}
-	alice.Do(t, "POST", v2+"/validate/msisdn/requestToken", number("GB", "020 7946 0018")).OK(t, &got)
-	if !got.Success || got.MSISDN != "442079460018" || got.Format == "" {
+	alice.Do(t, "POST", v2+"/validate/msisdn/requestToken", number("GB", "07400 123456")).OK(t, &got)
+	if !got.Success || got.MSISDN != "447400123456" || got.Format == "" {
 		t.Errorf("got %+v", got)
 	}
 	code := regexp.MustCompile(`\b\d{6}\b`).FindString(text())
 	alice.Do(t, "POST", v2+"/validate/msisdn/submitToken", apitest.Object{"sid": got.SID, "client_secret": secret, "token": code}).OK(t, nil)
 	alice.Do(t, "POST", v2+"/3pid/bind", apitest.Object{"sid": got.SID, "client_secret": secret, "mxid": alice.UserID}).OK(t, nil)
 	pepper := s.details(t, alice).Pepper
-	known := hash("442079460018", "msisdn", pepper)
+	known := hash("447400123456", "msisdn", pepper)
 	if found := s.lookup(t, alice, "sha256", pepper, known); found[known] != string(alice.UserID) {
 		t.Errorf("got %v", found)
 	}
@@ -62,7 +62,7 @@ func TestTP2_TP94_APhoneNumber(t *testing.T) {
 func TestTP46_AMessageThatIsRefused(t *testing.T) {
 	configure, _ := gateway(t, http.StatusBadRequest)
 	s := start(t, configure)
-	s.user(t, "alice").Do(t, "POST", v2+"/validate/msisdn/requestToken", number("GB", "020 7946 0018")).Fails(t, s.Server, errcode.SendError)
+	s.user(t, "alice").Do(t, "POST", v2+"/validate/msisdn/requestToken", number("GB", "07400 123456")).Fails(t, s.Server, errcode.SendError)
 }
 
 func TestTP47_ACountryThatIsNotServed(t *testing.T) {
