@@ -18,6 +18,8 @@ type authentication struct {
 
 type getWellknownResponse struct {
 	Homeserver baseURL `json:"m.homeserver"`
+	// IdentityServer is where clients find people by their addresses.
+	IdentityServer *baseURL `json:"m.identity_server,omitzero"`
 	// Authentication is from an early version of MSC2965, for the clients of its
 	// time; others ask for auth_metadata.
 	Authentication *authentication `json:"org.matrix.msc2965.authentication,omitzero"`
@@ -25,6 +27,9 @@ type getWellknownResponse struct {
 
 func (s *Service) getWellknown(context.Context, *httpapi.Call, noRequest) (getWellknownResponse, error) {
 	resp := getWellknownResponse{Homeserver: baseURL{s.cfg.ClientBaseURL()}}
+	if s.cfg.Identity.Enabled {
+		resp.IdentityServer = &baseURL{s.cfg.BaseURL()}
+	}
 	if s.cfg.OAuth.Enabled {
 		resp.Authentication = &authentication{Issuer: s.cfg.Issuer(), Account: s.cfg.AccountURL()}
 	}

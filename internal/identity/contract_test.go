@@ -86,3 +86,19 @@ func TestTP10_TP48_EveryRouteIsLimited(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryParameterIsText(t *testing.T) {
+	s := start(t)
+	alice := s.user(t, "alice")
+	for _, path := range []string{"/pubkey/%00", "/pubkey/isvalid?public_key=%00", "/pubkey/ephemeral/isvalid?public_key=%ff", "/3pid/getValidated3pid?sid=%00&client_secret=a"} {
+		alice.Do(t, "GET", v2+path, nil).Fails(t, s.Server, errcode.InvalidParam)
+	}
+}
+
+func TestWellKnownNamesTheService(t *testing.T) {
+	s := start(t)
+	r := s.Anyone().Do(t, "GET", "/.well-known/matrix/client", nil).OK(t, nil)
+	if !strings.Contains(string(r.Body), `"m.identity_server":{"base_url":"`+s.URL+`"}`) {
+		t.Errorf("got %s", r.Body)
+	}
+}

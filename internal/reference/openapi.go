@@ -37,7 +37,8 @@ func WriteOpenAPI(w io.Writer, routes []httpapi.Route) error {
 		"info":    object{"title": "Narthex", "version": "v1.18 of the client-server API"},
 		"paths":   paths,
 		"components": object{"securitySchemes": object{
-			"accessToken": object{"type": "http", "scheme": "bearer"},
+			"accessToken":   object{"type": "http", "scheme": "bearer"},
+			"identityToken": object{"type": "http", "scheme": "bearer"},
 		}},
 	}
 	return json.MarshalWrite(w, document, json.Deterministic(true), jsontext.WithIndent("  "))
@@ -46,7 +47,11 @@ func WriteOpenAPI(w io.Writer, routes []httpapi.Route) error {
 func operation(r httpapi.Route) object {
 	parameters, body := request(r)
 	op := object{"operationId": r.Op, "responses": responses(r), "x-rate-limit": string(r.Class)}
-	if r.Auth != httpapi.Anyone {
+	switch r.Auth {
+	case httpapi.Anyone:
+	case httpapi.IdentityUser:
+		op["security"] = []object{{"identityToken": []string{}}}
+	default:
 		op["security"] = []object{{"accessToken": []string{}}}
 	}
 	if len(parameters) > 0 {
