@@ -13,6 +13,7 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/secret"
 )
@@ -232,7 +233,7 @@ type authorizationCode struct {
 // exchangeCode gives the tokens of an authorization code. A code is good once: the
 // second time ends the session that the first time began, since two parties have
 // it (RFC 6749 section 4.1.2).
-func (s *Service) exchangeCode(ctx context.Context, req tokenRequest, client Client) (resp tokenResponse, err error) {
+func (s *Service) exchangeCode(ctx context.Context, call *httpapi.Call, req tokenRequest, client Client) (resp tokenResponse, err error) {
 	hash := secret.Hash(req.Code)
 	var refused error
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
@@ -262,7 +263,7 @@ func (s *Service) exchangeCode(ctx context.Context, req tokenRequest, client Cli
 		if refused = s.mayBegin(tx, c.userID); refused != nil {
 			return unlessRefusal(refused)
 		}
-		resp, err = s.begin(tx, client, c.userID, c.scope, hash)
+		resp, err = s.begin(tx, call, client, c.userID, c.scope, hash)
 		return err
 	})
 	if err == nil {

@@ -161,7 +161,7 @@ func scanGrant(r db.Row) (g deviceGrant, err error) {
 }
 
 // exchangeDeviceCode answers a poll, in the order of OA-20 to OA-27.
-func (s *Service) exchangeDeviceCode(ctx context.Context, deviceCode string, client Client) (resp tokenResponse, err error) {
+func (s *Service) exchangeDeviceCode(ctx context.Context, call *httpapi.Call, deviceCode string, client Client) (resp tokenResponse, err error) {
 	if !secret.Plausible(secret.DeviceCode, deviceCode) {
 		return resp, unknownDeviceCode()
 	}
@@ -196,7 +196,7 @@ func (s *Service) exchangeDeviceCode(ctx context.Context, deviceCode string, cli
 		if _, err := tx.Exec(`UPDATE device_grants SET state = $2 WHERE device_code_hash = $1`, hash, grantExchanged); err != nil {
 			return err
 		}
-		resp, err = s.begin(tx, client, *g.userID, g.scope, hash)
+		resp, err = s.begin(tx, call, client, *g.userID, g.scope, hash)
 		return err
 	})
 	if err == nil {

@@ -35,7 +35,7 @@ type tokenResponse struct {
 
 // token is the token endpoint. The order of the checks is OA-17 to OA-20: the
 // grant and its parameters, the client, whether it registered the grant, the grant.
-func (s *Service) token(ctx context.Context, _ *httpapi.Call, req tokenRequest) (tokenResponse, error) {
+func (s *Service) token(ctx context.Context, call *httpapi.Call, req tokenRequest) (tokenResponse, error) {
 	needs := map[string][]param{
 		grantCode:       {{"code", req.Code}, {"redirect_uri", req.RedirectURI}, {"code_verifier", req.CodeVerifier}},
 		grantRefresh:    {{"refresh_token", req.RefreshToken}},
@@ -56,9 +56,9 @@ func (s *Service) token(ctx context.Context, _ *httpapi.Call, req tokenRequest) 
 	}
 	switch req.GrantType {
 	case grantCode:
-		return s.exchangeCode(ctx, req, client)
+		return s.exchangeCode(ctx, call, req, client)
 	case grantDeviceCode:
-		return s.exchangeDeviceCode(ctx, req.DeviceCode, client)
+		return s.exchangeDeviceCode(ctx, call, req.DeviceCode, client)
 	}
 	return s.refreshGrant(ctx, req.RefreshToken, client)
 }
@@ -103,7 +103,7 @@ func (t tokens) response(scope string) tokenResponse {
 
 // begin begins a session of an OAuth client: the device exists before its tokens
 // are answered (OA-29), and takes the place of one with the same id (OA-31).
-func (s *Service) begin(tx *db.Tx, client Client, userID id.UserID, scopeText string, codeHash []byte) (tokenResponse, error) {
+func (s *Service) begin(tx *db.Tx, call *httpapi.Call, client Client, userID id.UserID, scopeText string, codeHash []byte) (tokenResponse, error) {
 	scope, err := parseScope(scopeText)
 	if err != nil {
 		return tokenResponse{}, err
@@ -117,6 +117,9 @@ func (s *Service) begin(tx *db.Tx, client Client, userID id.UserID, scopeText st
 	}
 	if _, err := tx.Exec(`INSERT INTO oauth_sessions (user_id, device_id, client_id, scope, created_ts, code_hash) VALUES ($1, $2, $3, $4, $5, $6)`,
 		userID, scope.DeviceID, client.ID, scope.Text, tx.Now.UnixMilli(), codeHash); err != nil {
+		return tokenResponse{}, err
+	}
+	if err := s.announce(tx, call, userID, client); err != nil {
 		return tokenResponse{}, err
 	}
 	fresh, err := s.issue(tx, userID, scope.DeviceID, time.Duration(s.cfg.OAuth.AccessTokenLifetime), nil)
