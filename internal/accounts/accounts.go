@@ -8,6 +8,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/jobs"
+	"github.com/narthex-matrix/narthex/internal/mail"
 	"github.com/narthex-matrix/narthex/internal/secret"
 	"github.com/narthex-matrix/narthex/internal/validation"
 )
@@ -18,6 +19,7 @@ type Deps struct {
 	Config     config.Config
 	Passwords  *secret.Passwords
 	Validation *validation.Service
+	Mail       *mail.Service
 }
 
 // Service answers the account endpoints.
@@ -27,12 +29,13 @@ type Service struct {
 	server     id.ServerName
 	passwords  *secret.Passwords
 	validation *validation.Service
+	mail       *mail.Service
 }
 
 // New makes the service.
 func New(d Deps) *Service {
 	return &Service{
-		db: d.DB, cfg: d.Config, server: id.ServerName(d.Config.ServerName), passwords: d.Passwords, validation: d.Validation,
+		db: d.DB, cfg: d.Config, server: id.ServerName(d.Config.ServerName), passwords: d.Passwords, validation: d.Validation, mail: d.Mail,
 	}
 }
 

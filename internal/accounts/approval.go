@@ -44,6 +44,9 @@ func (s *Service) Approve(tx *db.Tx, userID id.UserID, by, note string) error {
 	if err := setApproved(tx, userID, true); err != nil {
 		return err
 	}
+	if err := s.noticeApproval(tx, userID); err != nil {
+		return err
+	}
 	return s.Audit(tx, by, "approve", string(userID), map[string]string{"note": note})
 }
 

@@ -124,8 +124,12 @@ func (s *Service) admit(tx *db.Tx, account accounts.Account, req loginRequest) (
 		return loginResponse{}, err
 	}
 	if s.isAwaiting(account) {
+		medium, err := s.accounts.NoticeMedium(tx, account.UserID)
+		if err != nil {
+			return loginResponse{}, err
+		}
 		return loginResponse{}, errcode.UserAwaitingApproval.New("This account is still waiting for the approval of an administrator. Try again later.").
-			With("approval_notice_medium", errcode.NoNotice)
+			With("approval_notice_medium", medium)
 	}
 	t, err := s.signIn(tx, account.UserID, deviceID, req.DeviceName, req.RefreshToken)
 	return loginResponse{UserID: account.UserID, DeviceID: deviceID, HomeServer: s.server, tokens: t}, err

@@ -157,7 +157,8 @@ func (s *Service) answer(tx *db.Tx, r registered, again bool) (resp registerResp
 	case err != nil:
 		return resp, nil, err
 	case s.isAwaiting(account):
-		return resp, awaitingApproval(r), nil
+		refused, err = s.awaitingApproval(tx, r)
+		return resp, refused, err
 	case r.Inhibit:
 		return registerResponse{UserID: r.UserID}, nil, nil
 	}
@@ -175,11 +176,15 @@ func (s *Service) answer(tx *db.Tx, r registered, again bool) (resp registerResp
 // awaitingApproval answers a registration that is complete but for the approval.
 // It names the account if the server chose its name, or nobody could ever sign in
 // to it (MSC3866, A-5).
-func awaitingApproval(r registered) error {
+func (s *Service) awaitingApproval(tx *db.Tx, r registered) (refused, err error) {
+	medium, err := s.accounts.NoticeMedium(tx, r.UserID)
+	if err != nil {
+		return nil, err
+	}
 	e := errcode.UserAwaitingApproval.New("The account has been made. It needs the approval of an administrator before it can be used.").
-		With("approval_notice_medium", errcode.NoNotice)
+		With("approval_notice_medium", medium)
 	if r.Chosen {
 		e = e.With("user_id", r.UserID)
 	}
-	return e
+	return e, nil
 }

@@ -5,9 +5,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/config"
+	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 )
 
@@ -139,4 +141,38 @@ func TestA12_AddressOfAPendingAccount(t *testing.T) {
 	wish := object{"client_secret": "another", "email": "alice@example.org", "send_attempt": 1}
 	srv.Anyone().Do(t, "POST", "/_matrix/client/v3/register/email/requestToken", wish).Fails(t, srv, errcode.ThreepidInUse)
 	login(t, srv, mailLogin("alice@example.org", apitest.Password)).Fails(t, srv, errcode.UserAwaitingApproval)
+}
+
+// TestA4_A37_A40_NoticeOfApproval holds that who gave a mail address is told that they
+// will hear of the approval there, and then does, once; and that nobody waits for the mail.
+func TestA4_A37_A40_NoticeOfApproval(t *testing.T) {
+	mails := apitest.NewMailbox(t)
+	silent := func(cfg *config.Config) { cfg.Approval.NotifyEmail = false }
+	srv := apitest.New(t, mails.Configure, needs("email"), approvalRequired)
+	body := object{"username": "alice", "password": apitest.Password, "auth": showMail(t, srv, mails, "alice@example.org")}
+	r := srv.Anyone().Do(t, "POST", registerPath, body).Fails(t, srv, errcode.UserAwaitingApproval)
+	byMail, none := `"approval_notice_medium":"org.matrix.msc3866.email"`, `"approval_notice_medium":"org.matrix.msc3866.none"`
+	if !strings.Contains(string(r.Body), byMail) {
+		t.Errorf("registration: got %s", r.Body)
+	}
+	if r := login(t, srv, passwordLogin("alice", apitest.Password)); !strings.Contains(string(r.Body), byMail) {
+		t.Errorf("login: got %s", r.Body)
+	}
+	quiet := apitest.Over(t, srv.App.Config.Database, mails.Configure, needs("email"), approvalRequired, silent)
+	if r := login(t, quiet, passwordLogin("alice", apitest.Password)); !strings.Contains(string(r.Body), none) {
+		t.Errorf("login, where no mails are sent: got %s", r.Body)
+	}
+	before := len(mails.Mails("alice@example.org"))
+	for range 2 { // A-38: no second mail
+		write(t, srv, func(tx *db.Tx) error { return srv.App.Accounts.Approve(tx, userID("alice"), "@root:narthex.test", "") })
+	}
+	login(t, srv, passwordLogin("alice", apitest.Password)).OK(t, nil) // whether or not the mail has gone
+	for range 3 {
+		srv.Advance(time.Minute)
+		srv.RunJobs(t)
+	}
+	sent := mails.Mails("alice@example.org")[before:]
+	if len(sent) != 1 || sent[0].Subject != "Your account on narthex.test is ready" || !strings.Contains(sent[0].Text, "@alice:narthex.test") {
+		t.Errorf("got %+v", sent)
+	}
 }
