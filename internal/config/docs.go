@@ -156,7 +156,7 @@ var docs = map[string]string{
 	"identity.plain_lookup": "Whether clients may also look up addresses in plain text. Clients send the whole address book then; " +
 		"leave it off unless all of your clients need it.",
 	"identity.web_client": "The address of a web client, such as `https://app.example.org`, that the mail of an invitation leads to. " +
-		"Empty means that the mail has no link.",
+		"Empty means the account page of this server.",
 
 	"outbound.allowed_networks": "Networks, such as `10.1.0.0/16`, that the server may reach although they are not public, because other homeservers of yours are there. " +
 		"Without them it never connects to a private address, whatever name leads there.",

@@ -12,7 +12,7 @@ type Identity struct {
 	AllowedServers []string `key:"allowed_servers"`
 	PepperLifetime Duration `key:"pepper_lifetime"`
 	PlainLookup    bool     `key:"plain_lookup"`
-	WebClient      string   `key:"web_client"` // empty: invitations have no link
+	WebClient      string   `key:"web_client"` // empty: invitations lead to the account page
 }
 
 // Outbound holds the keys outbound.*.
