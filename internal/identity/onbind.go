@@ -72,6 +72,9 @@ func (s *Service) tellOfBinding(ctx context.Context, job jobs.Job) error {
 	if err != nil || len(waiting) == 0 {
 		return err
 	}
+	if s.isHome(bound.UserID.ServerName()) && s.home.OnBind == nil {
+		return nil // the invitations wait until the homeserver takes them
+	}
 	if err := s.sendOnBind(ctx, bound, waiting); err != nil {
 		if job.Attempts+1 >= maxOnBindTries {
 			job.Log.Warn("a homeserver was not told of a binding", "server", bound.UserID.ServerName(), "err", err)
@@ -89,9 +92,6 @@ func (s *Service) sendOnBind(ctx context.Context, bound binding, waiting []invit
 	}
 	server := bound.UserID.ServerName()
 	if s.isHome(server) {
-		if s.home.OnBind == nil {
-			return nil
-		}
 		return s.home.OnBind(ctx, body)
 	}
 	authorization, err := s.signRequest(http.MethodPut, onBindPath, server, body)

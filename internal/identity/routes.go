@@ -46,7 +46,7 @@ func (s *Service) Routes() []httpapi.Route {
 			Fails(errcode.NoValidSession, errcode.SessionExpired, errcode.SessionNotValidated),
 		httpapi.JSON("POST /_matrix/identity/v2/3pid/bind", "bindV2", user, cheap, s.bind).
 			Fails(errcode.NotYours, errcode.NoValidSession, errcode.SessionExpired, errcode.SessionNotValidated),
-		httpapi.Raw("POST /_matrix/identity/v2/3pid/unbind", "unbindV2", anyone, cheap, s.unbind).
+		httpapi.Raw("POST /_matrix/identity/v2/3pid/unbind", "unbindV2", anyone, expensive, s.unbind).
 			Fails(errcode.IdentityUnauthorized, errcode.TermsNotSigned, errcode.NotJSON, errcode.BadJSON, errcode.TooLarge, errcode.MissingParams, errcode.InvalidParam,
 				errcode.Forbidden, errcode.NoValidSession, errcode.SessionExpired, errcode.SessionNotValidated),
 
