@@ -13,7 +13,7 @@ type deactivateAccountRequest struct {
 }
 
 type deactivateAccountResponse struct {
-	// Unbound is always "success": no account has identifiers to unbind.
+	// Unbound is always "success": this server binds no address to an account.
 	Unbound string `json:"id_server_unbind_result"`
 }
 

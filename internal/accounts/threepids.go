@@ -108,5 +108,5 @@ func canonical(medium validation.Medium, address string) (string, error) {
 		number, err := validation.ParsePhone("", "+"+strings.TrimPrefix(address, "+"))
 		return number.MSISDN, err
 	}
-	return "", errors.New("This server does not know addresses of this kind.")
+	return "", errors.New("an unknown medium") // callers say no more than that nobody has it
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/validation"
 )
 
 type listRegistrationsRequest struct {
@@ -36,10 +37,12 @@ type registration struct {
 	State             string     `json:"state"`
 }
 
-// threepid is an address of an account. No account has one yet.
+// threepid is an address of an account. The list of registrations shows none.
 type threepid struct {
-	Medium  string `json:"medium"`
-	Address string `json:"address"`
+	Medium      validation.Medium `json:"medium"`
+	Address     string            `json:"address"`
+	AddedAt     int64             `json:"added_at"`     // milliseconds
+	ValidatedAt int64             `json:"validated_at"` // likewise
 }
 
 func (s *Service) listRegistrations(ctx context.Context, _ *httpapi.Call, req listRegistrationsRequest) (resp listRegistrationsResponse, err error) {

@@ -86,7 +86,7 @@ func (s *Service) checkWish(call *httpapi.Call, req putUserRequest) (w wish, err
 	w = wish{putUserRequest: req}
 	switch {
 	case len(req.Threepids) > 0:
-		return w, invalid("threepids", "this server keeps no third-party identifiers")
+		return w, invalid("threepids", "only the owner of an account can give it addresses, which are validated")
 	case len(req.ExternalIDs) > 0:
 		return w, invalid("external_ids", "this server knows no external identity providers")
 	case req.UserType != nil:

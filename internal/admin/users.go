@@ -210,5 +210,10 @@ func (s *Service) details(tx *db.Tx, a accounts.Account) (userDetails, error) {
 	if err != nil {
 		return userDetails{}, err
 	}
-	return userDetails{userResponse: described[0]}, nil
+	addresses, err := s.accounts.Threepids(tx, a.UserID)
+	details := userDetails{userResponse: described[0], Threepids: make([]threepid, len(addresses))}
+	for i, t := range addresses {
+		details.Threepids[i] = threepid{t.Medium, t.Address, t.Added.UnixMilli(), t.Validated.UnixMilli()}
+	}
+	return details, err
 }

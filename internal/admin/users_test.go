@@ -11,6 +11,7 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/config"
+	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/id"
 )
@@ -189,4 +190,19 @@ func TestA54_ApprovalSwitchedOff(t *testing.T) {
 	if a := account(t, srv, alice.UserID); a.Approved != nil {
 		t.Errorf("approved: got %v, want nothing", *a.Approved)
 	}
+}
+
+func TestUserShowsItsAddresses(t *testing.T) {
+	srv := apitest.New(t)
+	root, alice := srv.Administrator(t, "root"), srv.User(t, "alice")
+	srv.Write(t, func(tx *db.Tx) error {
+		_, err := tx.Exec(`INSERT INTO user_threepids (medium, address, user_id, validated_ts, added_ts) VALUES ('email', 'alice@example.org', $1, 1000, 2000)`, alice.UserID)
+		return err
+	})
+	apitest.Run(t, []apitest.Case{
+		{Name: "one", As: root, Do: "GET", Path: "/_synapse/admin/v2/users/" + apitest.Escape(alice.UserID),
+			Has: []string{`"threepids":[{"medium":"email","address":"alice@example.org","added_at":2000,"validated_at":1000}]`}},
+		{Name: "none", As: root, Do: "GET", Path: "/_synapse/admin/v2/users/" + apitest.Escape(root.UserID), Has: []string{`"threepids":[]`}},
+		{Name: "to nobody else", As: alice, Do: "GET", Path: "/_synapse/admin/v2/users/" + apitest.Escape(alice.UserID), Want: errcode.Forbidden},
+	})
 }
