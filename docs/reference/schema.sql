@@ -74,6 +74,16 @@ CREATE TABLE registration_tokens (
     preapproved  BOOLEAN NOT NULL, -- accounts made with it need no approval
     created_ts   BIGINT  NOT NULL
 );
+-- The mail addresses and phone numbers of accounts, in their canonical form.
+CREATE TABLE user_threepids (
+    medium       TEXT   NOT NULL, -- email or msisdn
+    address      TEXT   NOT NULL,
+    user_id      TEXT   NOT NULL REFERENCES users ON DELETE CASCADE,
+    validated_ts BIGINT NOT NULL,
+    added_ts     BIGINT NOT NULL,
+    PRIMARY KEY (medium, address)
+);
+CREATE INDEX user_threepids_user ON user_threepids (user_id);
 -- Sessions of user-interactive authentication.
 CREATE TABLE interactive_sessions (
     session_hash       BYTEA  PRIMARY KEY,
@@ -83,6 +93,7 @@ CREATE TABLE interactive_sessions (
     completed          TEXT   NOT NULL, -- stages, separated by spaces
     request            BYTEA  NOT NULL, -- what the first request asked for, JSON
     registration_token TEXT   NOT NULL, -- of that stage; empty: not passed
+    claims             BYTEA  NOT NULL, -- addresses that were shown in such stages, JSON
     result             BYTEA,           -- what came of it, JSON
     expires_ts         BIGINT NOT NULL
 );
