@@ -23,6 +23,7 @@ func Routes(ctx context.Context, now func() time.Time) (routes []httpapi.Route, 
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	cfg := config.Default()
+	cfg.Identity.Enabled = true // its endpoints are to be listed, too
 	cfg.Data, cfg.Database = folder, filepath.Join(folder, "narthex.db")
 	a, err := app.Open(ctx, cfg, app.Seams{Now: now, Log: slog.New(slog.DiscardHandler), Unsynced: true})
 	if err != nil {
