@@ -159,26 +159,12 @@ func (n *newcomer) start(ctx context.Context) (_ qr.Grant, err error) {
 	if n.grant, err = n.home.StartDevice(ctx, n.clientID, n.home.Scope(deviceID)); err != nil {
 		return qr.Grant{}, err
 	}
-	return qr.Grant{
-		DeviceID: deviceID, UserCode: n.grant.UserCode, VerificationURI: n.grant.VerificationURI,
-		VerificationURIComplete: n.grant.VerificationURIComplete, ExpiresIn: time.Until(n.grant.ExpiresAt),
-		Interval: time.Nanosecond, // WaitDevice keeps to the interval
-	}, nil
+	return qr.GrantOf(deviceID, n.grant, time.Now()), nil
 }
 
 func (n *newcomer) poll(ctx context.Context) (_ qr.TokenAnswer, err error) {
 	n.tokens, err = n.home.WaitDevice(ctx, n.grant)
-	switch {
-	case err == nil:
-		return qr.TokenGranted, nil
-	case errors.Is(err, signin.ErrAccessDenied):
-		return qr.TokenDenied, err
-	case errors.Is(err, signin.ErrExpired):
-		return qr.TokenExpired, err
-	case ctx.Err() != nil:
-		return qr.TokenPending, qr.ErrCancelled
-	}
-	return qr.TokenRefused, err
+	return qr.TokenAnswerOf(ctx, err)
 }
 
 func (n *newcomer) keep(ctx context.Context) error {

@@ -141,14 +141,7 @@ func (d *device) start(ctx context.Context) (_ qr.Grant, err error) {
 	if d.grant, err = d.home.StartDevice(ctx, d.clientID, d.home.Scope(id)); err != nil {
 		return qr.Grant{}, err
 	}
-	return qr.Grant{
-		DeviceID:                id,
-		UserCode:                d.grant.UserCode,
-		VerificationURI:         d.grant.VerificationURI,
-		VerificationURIComplete: d.grant.VerificationURIComplete,
-		ExpiresIn:               time.Until(d.grant.ExpiresAt),
-		Interval:                time.Nanosecond, // poll keeps to the interval by itself
-	}, nil
+	return qr.GrantOf(id, d.grant, time.Now()), nil
 }
 
 func (d *device) showUserCode(_ context.Context, grant qr.Grant) error {
@@ -157,18 +150,9 @@ func (d *device) showUserCode(_ context.Context, grant qr.Grant) error {
 }
 
 // poll waits for the outcome.
-func (d *device) poll(ctx context.Context) (qr.TokenAnswer, error) {
-	tokens, err := d.home.WaitDevice(ctx, d.grant)
-	switch {
-	case err == nil:
-		d.tokens = tokens
-		return qr.TokenGranted, nil
-	case errors.Is(err, signin.ErrAccessDenied):
-		return qr.TokenDenied, err
-	case errors.Is(err, signin.ErrExpired):
-		return qr.TokenExpired, err
-	}
-	return qr.TokenRefused, err
+func (d *device) poll(ctx context.Context) (answer qr.TokenAnswer, err error) {
+	d.tokens, err = d.home.WaitDevice(ctx, d.grant)
+	return qr.TokenAnswerOf(ctx, err)
 }
 
 // keep stores the tokens, which Begin sees to before they are used.
