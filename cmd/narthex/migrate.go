@@ -8,7 +8,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/narthex-matrix/narthex/internal/app"
 	"github.com/narthex-matrix/narthex/internal/db"
 )
 
@@ -127,7 +126,7 @@ func (s settings) withDB(ctx context.Context, std streams, f func(*db.DB) error)
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	d, err := db.Open(ctx, db.Options{Database: app.DatabaseName(cfg), Now: time.Now, Log: log})
+	d, err := db.Open(ctx, db.Options{Database: cfg.DatabaseSource(), Now: time.Now, Log: log})
 	if err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func (s settings) open(ctx context.Context, w io.Writer) (*app.App, error) {
 // present refuses a database file that is not there: most likely the command was
 // started in another folder than the server.
 func present(cfg config.Config) error {
-	file := app.DatabaseName(cfg)
+	file := cfg.DatabaseSource()
 	if strings.Contains(file, "://") {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (s settings) openOrCreate(ctx context.Context, w io.Writer) (*app.App, erro
 // current refuses a database whose schema is older than this program's, unless
 // it is empty.
 func current(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
-	d, err := db.Open(ctx, db.Options{Database: app.DatabaseName(cfg), Now: time.Now, Log: log})
+	d, err := db.Open(ctx, db.Options{Database: cfg.DatabaseSource(), Now: time.Now, Log: log})
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -90,7 +89,7 @@ func Open(ctx context.Context, cfg config.Config, seams Seams) (_ *App, err erro
 	if err != nil {
 		return nil, err
 	}
-	a.DB, err = db.Open(ctx, db.Options{Database: DatabaseName(cfg), Now: seams.Now, Wake: wake, Log: seams.Log, Unsynced: seams.Unsynced})
+	a.DB, err = db.Open(ctx, db.Options{Database: cfg.DatabaseSource(), Now: seams.Now, Wake: wake, Log: seams.Log, Unsynced: seams.Unsynced})
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +197,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 }
 
 func (a *App) openBus(ctx context.Context, cfg config.Config, seams Seams) (wake func([]string), err error) {
-	name := DatabaseName(cfg)
+	name := cfg.DatabaseSource()
 	if !strings.HasPrefix(name, "postgres") {
 		a.bus = bus.NewLocal()
 		return a.bus.Wake, nil
@@ -210,14 +209,6 @@ func (a *App) openBus(ctx context.Context, cfg config.Config, seams Seams) (wake
 	a.bus = p.Local
 	a.closers = append(a.closers, p.Close)
 	return p.Wake, nil
-}
-
-// DatabaseName is the file or URL of the database that the configuration means.
-func DatabaseName(cfg config.Config) string {
-	if cfg.Database != "" {
-		return cfg.Database
-	}
-	return filepath.Join(cfg.Data, "narthex.db")
 }
 
 // ServeHTTP answers a request.

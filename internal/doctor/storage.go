@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
-	"github.com/narthex-matrix/narthex/internal/app"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/signing"
@@ -68,7 +67,7 @@ func (p Patient) files(r *report) {
 // database opens the database and looks at its schema and what is in it. It does
 // not make a file that is not there.
 func (p Patient) database(ctx context.Context, r *report) {
-	source := app.DatabaseName(p.Config)
+	source := p.Config.DatabaseSource()
 	if !strings.Contains(source, "://") {
 		info, err := os.Stat(source)
 		if errors.Is(err, fs.ErrNotExist) {
