@@ -75,7 +75,12 @@ func (c *Call) Network() netip.Prefix { return network(c.Addr) }
 func (c *Call) SetStatus(status int) { c.status = status }
 
 // SetHeader sets a header of the answer, be it success or an error.
-func (c *Call) SetHeader(name, value string) { c.header.Set(name, value) }
+func (c *Call) SetHeader(name, value string) {
+	if c.header == nil {
+		c.header = http.Header{}
+	}
+	c.header.Set(name, value)
+}
 
 // Spend takes one request from the caller's budget of a class, or fails with
 // LimitExceeded. It is for handlers of routes that are [Route.SelfLimited].
@@ -241,7 +246,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, route *Route) {
 func (s *Server) newCall(r *http.Request) *Call {
 	requestID := secret.String(9)
 	return &Call{
-		Now: s.Now(), RequestID: requestID, status: http.StatusOK, header: http.Header{}, limits: s.Limits,
+		Now: s.Now(), RequestID: requestID, status: http.StatusOK, limits: s.Limits,
 		Log:  s.Log.With("request", requestID),
 		Addr: s.clientAddr(r), UserAgent: r.UserAgent(), Stopping: s.stopping,
 	}
