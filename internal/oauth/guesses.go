@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -28,20 +27,7 @@ const (
 
 // guessers are the rows that a wrong code counts in.
 func guessers(call *httpapi.Call, userID id.UserID) []string {
-	addr := call.Addr
-	if addr.Is6() {
-		if net, err := addr.Prefix(64); err == nil { // one household or server
-			addr = net.Masked().Addr()
-		}
-	}
-	return []string{"user " + string(userID), "ip " + netipText(addr), everybody}
-}
-
-func netipText(addr netip.Addr) string {
-	if !addr.IsValid() {
-		return "unknown"
-	}
-	return addr.String()
+	return []string{"user " + string(userID), "ip " + call.Network().String(), everybody}
 }
 
 // mayGuessCode fails with LimitExceeded after too many wrong codes.
