@@ -79,7 +79,7 @@ func (s *Service) createBySequence(ctx context.Context, call *httpapi.Call, r *h
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	return jsonReply(http.StatusOK, createResponse{made.id, made.tag, left(call, made)})
+	return jsonReply(http.StatusOK, createResponse{made.id, made.tag, left(made)})
 }
 
 type readResponse struct {
@@ -97,7 +97,7 @@ func (s *Service) readBySequence(ctx context.Context, call *httpapi.Call, r *htt
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	return jsonReply(http.StatusOK, readResponse{string(found.data), found.tag, left(call, found)})
+	return jsonReply(http.StatusOK, readResponse{string(found.data), found.tag, left(found)})
 }
 
 type writeRequest struct {
@@ -172,9 +172,10 @@ func text(name string, raw jsontext.Value) (string, error) {
 	return s, nil
 }
 
-// left is how much time a session has, in milliseconds.
-func left(call *httpapi.Call, now session) int64 {
-	return max(0, now.expires.Sub(call.Now).Round(time.Millisecond).Milliseconds())
+// left is how much time a session had when it was made or read, in milliseconds. The
+// call began before that, and would make it more.
+func left(now session) int64 {
+	return max(0, now.expires.Sub(now.at).Round(time.Millisecond).Milliseconds())
 }
 
 func off() error {

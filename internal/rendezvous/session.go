@@ -57,7 +57,7 @@ func (s *Service) create(ctx context.Context, call *httpapi.Call, p protocol, st
 		if all >= maxSessions || s.crowded && own >= maxOwn {
 			return exhausted(fullWait, "Too many devices are signing in at this moment. Try again in half a minute.")
 		}
-		made.updated, made.expires, made.ends = tx.Now, tx.Now.Add(lifetime), tx.Now.Add(atMost)
+		made.at, made.updated, made.expires, made.ends = tx.Now, tx.Now, tx.Now.Add(lifetime), tx.Now.Add(atMost)
 		return insert(tx, made)
 	})
 	return made, err

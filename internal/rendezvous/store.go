@@ -27,12 +27,13 @@ type session struct {
 	updated  time.Time
 	expires  time.Time
 	ends     time.Time
+	at       time.Time // when it was made or read; not in the row
 }
 
 // find gives a live session, or ErrNoRow.
 func find(tx *db.Tx, p protocol, id string) (session, error) {
 	return db.One(tx, func(r db.Row) (session, error) {
-		found := session{id: id, protocol: p}
+		found := session{id: id, protocol: p, at: tx.Now}
 		var updated, expires, ends int64
 		err := r.Scan(&found.stable, &found.data, &found.tag, &found.writes, &found.written, &updated, &expires, &ends)
 		found.updated, found.expires, found.ends = time.UnixMilli(updated), time.UnixMilli(expires), time.UnixMilli(ends)
