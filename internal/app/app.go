@@ -41,6 +41,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/syncer"
 	"github.com/narthex-matrix/narthex/internal/timeline"
 	"github.com/narthex-matrix/narthex/internal/validation"
+	"github.com/narthex-matrix/narthex/internal/visitor"
 	"github.com/narthex-matrix/narthex/internal/web"
 )
 
@@ -143,7 +144,8 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 	pushes := push.New(push.Deps{DB: a.DB, AccountData: accountData})
 	reports := moderation.New(moderation.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms})
 	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Profile: profiles, Moderation: reports, Passwords: a.Passwords})
-	pages := web.New(web.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, OAuth: a.OAuth, Profile: profiles, Passwords: a.Passwords})
+	visitors := visitor.New(visitor.Deps{DB: a.DB, Config: cfg, OAuth: a.OAuth})
+	pages := web.New(web.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, OAuth: a.OAuth, Profile: profiles, Passwords: a.Passwords, Visitors: visitors})
 	sync := syncer.New(syncer.Deps{
 		DB: a.DB, Bus: a.bus, Accounts: a.Accounts, AccountData: accountData, Rooms: a.Rooms,
 		Timeline: history, Ephemeral: ephemera, Push: pushes, E2EE: a.E2EE,

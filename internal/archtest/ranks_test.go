@@ -16,15 +16,16 @@ var ranks = map[string]int{
 	"internal/config": 30, "internal/secret": 30, "internal/db": 31, "internal/bus": 32,
 	"internal/jobs": 33, "internal/signing": 33, "internal/mail": 34, "internal/sms": 34, "internal/httpapi": 34, "internal/metrics": 35, "internal/page": 35, "internal/outbound": 35,
 	"internal/validation": 37, // after mail and sms
+	"internal/identityserver": 37,
 
-	"internal/accounts": 40, "internal/accountdata": 40, "internal/rendezvous": 40, "internal/identity": 40,
+	"internal/accounts": 40, "internal/accountdata": 40, "internal/rendezvous": 40, "internal/identity": 40, "internal/factors": 41,
 
-	"internal/oauth": 50, "internal/rooms": 50,
+	"internal/oauth": 50, "internal/rooms": 50, "internal/upstream": 51,
 
 	"internal/timeline": 60, "internal/directory": 60, "internal/profile": 60, "internal/ephemeral": 60,
-	"internal/push": 60, "internal/moderation": 60, "internal/e2ee": 60,
+	"internal/push": 60, "internal/moderation": 60, "internal/e2ee": 60, "internal/visitor": 60, "internal/notices": 61,
 
-	"internal/syncer": 70, "internal/admin": 70, "internal/discovery": 70, "internal/web": 70,
+	"internal/syncer": 70, "internal/admin": 70, "internal/discovery": 70, "internal/web": 70, "internal/adminpages": 71,
 
 	"internal/app": 80,
 

@@ -11,21 +11,22 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/visitor"
 )
 
 // enterAccount reads the cookies for a page of the account. Unless somebody is
 // signed in who is approved, it gives the answer instead of a visitor.
-func (s *Service) enterAccount(ctx context.Context, call *httpapi.Call, here string) (*visitor, httpapi.Reply, error) {
-	v, err := s.arrive(ctx, call)
+func (s *Service) enterAccount(ctx context.Context, call *httpapi.Call, here string) (*visitor.Visitor, httpapi.Reply, error) {
+	v, err := s.visitors.Arrive(ctx, call)
 	if err != nil {
 		return nil, httpapi.Reply{}, err
 	}
-	if !v.signedIn() {
-		reply, err := v.signIn(here)
+	if !v.SignedIn() {
+		reply, err := v.SignIn(here)
 		return nil, reply, err
 	}
-	if v.awaiting() {
-		reply, err := v.wait(http.StatusOK, page.Waiting{})
+	if v.Awaiting() {
+		reply, err := v.Wait(http.StatusOK, page.Waiting{})
 		return nil, reply, err
 	}
 	return v, httpapi.Reply{}, nil
@@ -69,9 +70,9 @@ func (s *Service) showAccount(ctx context.Context, call *httpapi.Call, req showA
 		return reply, err
 	}
 	if here != accountPath {
-		return v.leave(here)
+		return v.Leave(here)
 	}
-	account := v.browser.Account
+	account := v.Browser.Account
 	p := page.Account{UserID: string(account.UserID), Created: account.Created, Done: done[req.Done]}
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		sessions, err := s.oauth.Sessions(tx, account.UserID)
@@ -85,7 +86,7 @@ func (s *Service) showAccount(ctx context.Context, call *httpapi.Call, req showA
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	return v.show(http.StatusOK, p)
+	return v.Show(http.StatusOK, p)
 }
 
 // actionPage is the path of the page for an action. Without a device to act on,
@@ -119,15 +120,15 @@ func (s *Service) showProfile(ctx context.Context, call *httpapi.Call, _ showPro
 	if v == nil {
 		return reply, err
 	}
-	p := page.Profile{UserID: string(v.userID())}
+	p := page.Profile{UserID: string(v.UserID())}
 	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		p.DisplayName, err = s.displayName(tx, v.browser.Account)
+		p.DisplayName, err = s.displayName(tx, v.Browser.Account)
 		return err
 	})
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	return v.show(http.StatusOK, p)
+	return v.Show(http.StatusOK, p)
 }
 
 type changeProfileRequest struct {
@@ -140,21 +141,21 @@ func (s *Service) changeProfile(ctx context.Context, call *httpapi.Call, req cha
 	if v == nil {
 		return reply, err
 	}
-	if !v.owns(req.Token) {
-		return v.stale(profilePath)
+	if !v.Owns(req.Token) {
+		return v.Stale(profilePath)
 	}
-	p := page.Profile{UserID: string(v.userID()), DisplayName: req.DisplayName}
-	if v.browser.Account.Suspended {
+	p := page.Profile{UserID: string(v.UserID()), DisplayName: req.DisplayName}
+	if v.Browser.Account.Suspended {
 		p.Problem = page.Problem{Text: "Your account is suspended: your name cannot be changed. Ask the administrator of this server."}
-		return v.show(http.StatusForbidden, p)
+		return v.Show(http.StatusForbidden, p)
 	}
-	if err := s.profile.Rename(ctx, v.userID(), req.DisplayName); err != nil {
-		wrong, status, err := problem(err, "displayname")
+	if err := s.profile.Rename(ctx, v.UserID(), req.DisplayName); err != nil {
+		wrong, status, err := visitor.Problem(err, "displayname")
 		if err != nil {
 			return httpapi.Reply{}, err
 		}
 		p.Problem = wrong
-		return v.show(status, p)
+		return v.Show(status, p)
 	}
-	return v.leave(accountPath + "?done=profile")
+	return v.Leave(accountPath + "?done=profile")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/oauth"
 	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/visitor"
 )
 
 // consentRequest is the request of an app, as its query brings it. Each member is
@@ -59,23 +60,23 @@ func (s *Service) showConsent(ctx context.Context, call *httpapi.Call, req conse
 		return httpapi.Redirect(sentBack.URL), nil
 	case err != nil:
 		return httpapi.Reply{}, err
-	case !v.signedIn() && a.Create && s.mayRegister() == nil:
-		return v.leave(registerPath + "?" + url.Values{"continue": {consentPath(query)}}.Encode())
-	case !v.signedIn():
-		return v.signIn(consentPath(query))
-	case v.awaiting():
+	case !v.SignedIn() && a.Create && s.mayRegister() == nil:
+		return v.Leave(registerPath + "?" + url.Values{"continue": {consentPath(query)}}.Encode())
+	case !v.SignedIn():
+		return v.SignIn(consentPath(query))
+	case v.Awaiting():
 		return s.waitFor(v, a)
 	}
 	var replaces *accounts.Device
 	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		replaces, err = s.oauth.Replaces(tx, a, v.userID())
+		replaces, err = s.oauth.Replaces(tx, a, v.UserID())
 		return err
 	})
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	reply, err := v.show(http.StatusOK, page.Consent{
-		Client: shown(a.Client), Account: string(v.userID()), ReturnsTo: a.Target(), DeviceID: string(a.Scope.DeviceID),
+	reply, err := v.Show(http.StatusOK, page.Consent{
+		Client: shown(a.Client), Account: string(v.UserID()), ReturnsTo: a.Target(), DeviceID: string(a.Scope.DeviceID),
 		Replaces: replaced(replaces), Here: consentPath(query), Query: query.Encode(),
 	})
 	if err == nil {
@@ -85,11 +86,11 @@ func (s *Service) showConsent(ctx context.Context, call *httpapi.Call, req conse
 }
 
 // arriveFor reads the cookies, and checks the request of an app.
-func (s *Service) arriveFor(ctx context.Context, call *httpapi.Call, query url.Values) (v *visitor, a oauth.Authorization, err error) {
-	if v, err = s.arrive(ctx, call); err != nil {
+func (s *Service) arriveFor(ctx context.Context, call *httpapi.Call, query url.Values) (v *visitor.Visitor, a oauth.Authorization, err error) {
+	if v, err = s.visitors.Arrive(ctx, call); err != nil {
 		return nil, a, err
 	}
-	if len(consentPath(query)) > maxContinue {
+	if len(consentPath(query)) > visitor.MaxContinue {
 		return nil, a, errcode.InvalidParam.New("The request of the app that sent you here is too long. Tell its makers.")
 	}
 	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
@@ -101,9 +102,9 @@ func (s *Service) arriveFor(ctx context.Context, call *httpapi.Call, query url.V
 
 // waitFor says that the account waits, and takes the browser back to the app with
 // the refusal (MSC3866, A-32).
-func (s *Service) waitFor(v *visitor, a oauth.Authorization) (httpapi.Reply, error) {
+func (s *Service) waitFor(v *visitor.Visitor, a oauth.Authorization) (httpapi.Reply, error) {
 	client := shown(a.Client)
-	return v.wait(http.StatusOK, page.Waiting{For: &client, Return: template.URL(a.Awaiting())})
+	return v.Wait(http.StatusOK, page.Waiting{For: &client, Return: template.URL(a.Awaiting())})
 }
 
 func replaced(d *accounts.Device) *page.Device {
@@ -134,27 +135,27 @@ func (s *Service) answerConsent(ctx context.Context, call *httpapi.Call, req ans
 		return httpapi.Redirect(sentBack.URL), nil
 	case err != nil:
 		return httpapi.Reply{}, err
-	case !v.signedIn():
-		return v.signIn(consentPath(query))
-	case !v.owns(req.Token):
-		return v.stale(consentPath(query))
-	case v.awaiting():
+	case !v.SignedIn():
+		return v.SignIn(consentPath(query))
+	case !v.Owns(req.Token):
+		return v.Stale(consentPath(query))
+	case v.Awaiting():
 		return s.waitFor(v, a)
 	}
 	switch req.Answer {
 	case "deny":
-		return v.leave(a.Deny())
+		return v.Leave(a.Deny())
 	case "allow":
 	default:
 		return httpapi.Reply{}, errcode.InvalidParam.New("Choose one of the two buttons.").With("param", "answer")
 	}
 	var to string
 	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
-		to, err = s.oauth.GrantAuthorization(tx, a, v.userID())
+		to, err = s.oauth.GrantAuthorization(tx, a, v.UserID())
 		return err
 	})
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	return v.leave(to)
+	return v.Leave(to)
 }

@@ -1,9 +1,9 @@
 // Package web answers the browsers of people: the pages on which they sign in, make
 // an account, let an app or another device use it, and look after it.
 //
-// It owns the paths of the pages, their cookies and their forms; no tables. How the
-// pages look is package page's matter, and what they do is that of accounts, oauth
-// and profile.
+// It owns the paths of the pages and their forms; no tables. How the pages look is
+// package page's matter, who comes to them package visitor's, and what they do is that
+// of accounts, oauth and profile.
 //
 // It promises that a GET changes nothing; that a POST does nothing unless its form
 // was made for the browser that sends it, in the session that it has now; that

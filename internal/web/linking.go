@@ -11,6 +11,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/oauth"
 	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/visitor"
 )
 
 type showLinkRequest struct {
@@ -20,24 +21,24 @@ type showLinkRequest struct {
 // showLink asks for the code of another device, or shows what that device asks for.
 // It decides nothing (OA-36). RFC 8628 section 3.3.
 func (s *Service) showLink(ctx context.Context, call *httpapi.Call, req showLinkRequest) (httpapi.Reply, error) {
-	v, err := s.arrive(ctx, call)
+	v, err := s.visitors.Arrive(ctx, call)
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
 	switch {
-	case !v.signedIn():
-		return v.signIn(linkPageOf(req.UserCode))
+	case !v.SignedIn():
+		return v.SignIn(linkPageOf(req.UserCode))
 	case req.UserCode == "":
-		return v.show(http.StatusOK, page.LinkCode{})
+		return v.Show(http.StatusOK, page.LinkCode{})
 	}
-	d, err := s.oauth.FindDeviceRequest(ctx, call, v.userID(), req.UserCode)
+	d, err := s.oauth.FindDeviceRequest(ctx, call, v.UserID(), req.UserCode)
 	if err != nil {
-		return v.wrongCode(req.UserCode, err)
+		return wrongCode(v, req.UserCode, err)
 	}
 	if d.Decision != oauth.Undecided {
-		return v.show(http.StatusOK, page.LinkDone{Client: shown(d.Client), Allowed: d.Decision == oauth.Allowed, Earlier: true})
+		return v.Show(http.StatusOK, page.LinkDone{Client: shown(d.Client), Allowed: d.Decision == oauth.Allowed, Earlier: true})
 	}
-	return v.show(http.StatusOK, v.linkPage(d))
+	return v.Show(http.StatusOK, linkPageFor(v, d))
 }
 
 // linkPageOf is the path of the page for a code.
@@ -50,21 +51,21 @@ func linkPageOf(userCode string) string {
 
 // wrongCode answers a code that nobody has given out to this person, in the same
 // way whatever is wrong with it (OA-16, OA-42).
-func (v *visitor) wrongCode(userCode string, err error) (httpapi.Reply, error) {
-	wrong, status, fault := problem(err, "user_code")
+func wrongCode(v *visitor.Visitor, userCode string, err error) (httpapi.Reply, error) {
+	wrong, status, fault := visitor.Problem(err, "user_code")
 	switch {
 	case fault != nil:
 		return httpapi.Reply{}, fault
 	case errors.Is(err, errcode.LimitExceeded):
-		return v.show(status, page.LinkCode{Locked: true})
+		return v.Show(status, page.LinkCode{Locked: true})
 	}
-	return v.show(status, page.LinkCode{Code: userCode, Problem: wrong})
+	return v.Show(status, page.LinkCode{Code: userCode, Problem: wrong})
 }
 
-func (v *visitor) linkPage(d oauth.DeviceRequest) page.Link {
+func linkPageFor(v *visitor.Visitor, d oauth.DeviceRequest) page.Link {
 	return page.Link{
-		Client: shown(d.Client), Account: string(v.userID()), Code: d.UserCode, IP: d.IP, UserAgent: d.UserAgent, Asked: d.Created,
-		DeviceID: string(d.DeviceID), Replaces: replaced(d.Replaces), Awaiting: v.awaiting(), Here: linkPageOf(d.UserCode),
+		Client: shown(d.Client), Account: string(v.UserID()), Code: d.UserCode, IP: d.IP, UserAgent: d.UserAgent, Asked: d.Created,
+		DeviceID: string(d.DeviceID), Replaces: replaced(d.Replaces), Awaiting: v.Awaiting(), Here: linkPageOf(d.UserCode),
 	}
 }
 
@@ -77,41 +78,41 @@ type answerLinkRequest struct {
 
 // answerLink decides about another device. Of two answers the first stands (OA-40).
 func (s *Service) answerLink(ctx context.Context, call *httpapi.Call, req answerLinkRequest) (httpapi.Reply, error) {
-	v, err := s.arrive(ctx, call)
+	v, err := s.visitors.Arrive(ctx, call)
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
 	switch {
-	case !v.signedIn():
-		return v.signIn(linkPageOf(req.UserCode))
-	case !v.owns(req.Token):
-		return v.stale(linkPageOf(req.UserCode))
+	case !v.SignedIn():
+		return v.SignIn(linkPageOf(req.UserCode))
+	case !v.Owns(req.Token):
+		return v.Stale(linkPageOf(req.UserCode))
 	}
-	d, err := s.oauth.FindDeviceRequest(ctx, call, v.userID(), req.UserCode)
+	d, err := s.oauth.FindDeviceRequest(ctx, call, v.UserID(), req.UserCode)
 	if err != nil {
-		return v.wrongCode(req.UserCode, err)
+		return wrongCode(v, req.UserCode, err)
 	}
 	done := page.LinkDone{Client: shown(d.Client), Earlier: d.Decision != oauth.Undecided}
 	if d.Decision == oauth.Undecided {
 		if unclear := unclear(req); unclear.Text != "" {
-			p := v.linkPage(d)
+			p := linkPageFor(v, d)
 			p.Problem = unclear
-			return v.show(http.StatusBadRequest, p)
+			return v.Show(http.StatusBadRequest, p)
 		}
 		d.Decision, err = s.decide(ctx, v, req)
 		if errors.Is(err, errcode.NotFound) { // it has run out in the meantime
-			return v.wrongCode(req.UserCode, err)
+			return wrongCode(v, req.UserCode, err)
 		}
 		if err != nil {
 			return httpapi.Reply{}, err
 		}
 	}
-	if v.awaiting() && req.Answer == "allow" {
+	if v.Awaiting() && req.Answer == "allow" {
 		client := shown(d.Client)
-		return v.wait(http.StatusOK, page.Waiting{For: &client})
+		return v.Wait(http.StatusOK, page.Waiting{For: &client})
 	}
 	done.Allowed = d.Decision == oauth.Allowed
-	return v.show(http.StatusOK, done)
+	return v.Show(http.StatusOK, done)
 }
 
 // unclear says what is missing in an answer (OA-39).
@@ -125,13 +126,13 @@ func unclear(req answerLinkRequest) page.Problem {
 	return page.Problem{}
 }
 
-func (s *Service) decide(ctx context.Context, v *visitor, req answerLinkRequest) (d oauth.Decision, err error) {
+func (s *Service) decide(ctx context.Context, v *visitor.Visitor, req answerLinkRequest) (d oauth.Decision, err error) {
 	act := s.oauth.DenyDevice
 	if req.Answer == "allow" {
 		act = s.oauth.ApproveDevice
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		d, err = act(tx, v.userID(), req.UserCode)
+		d, err = act(tx, v.UserID(), req.UserCode)
 		return err
 	})
 	return d, err

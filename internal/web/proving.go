@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/visitor"
 )
 
 // What is on these pages cannot be taken back, or gives the account away: it needs
@@ -18,11 +18,11 @@ import (
 
 // prove checks the password of whoever is signed in. The account that it gives has
 // to be held and compared before anything is written.
-func (s *Service) prove(ctx context.Context, v *visitor, password string) (accounts.Account, error) {
+func (s *Service) prove(ctx context.Context, v *visitor.Visitor, password string) (accounts.Account, error) {
 	if password == "" {
 		return accounts.Account{}, notYourPassword()
 	}
-	account, err := s.accounts.CheckPassword(ctx, accounts.Identifier{Type: "m.id.user", User: string(v.userID())}, password)
+	account, err := s.accounts.CheckPassword(ctx, accounts.Identifier{Type: "m.id.user", User: string(v.UserID())}, password)
 	if errors.Is(err, errcode.Forbidden) {
 		err = notYourPassword()
 	}
@@ -48,11 +48,11 @@ func (s *Service) showPassword(ctx context.Context, call *httpapi.Call, _ showPa
 	if v == nil {
 		return reply, err
 	}
-	return v.show(http.StatusOK, s.passwordPage(v))
+	return v.Show(http.StatusOK, s.passwordPage(v))
 }
 
-func (s *Service) passwordPage(v *visitor) page.Password {
-	return page.Password{UserID: string(v.userID()), MinLength: s.cfg.Login.Password.MinLength}
+func (s *Service) passwordPage(v *visitor.Visitor) page.Password {
+	return page.Password{UserID: string(v.UserID()), MinLength: s.cfg.Login.Password.MinLength}
 }
 
 type changePasswordRequest struct {
@@ -70,30 +70,30 @@ func (s *Service) changePassword(ctx context.Context, call *httpapi.Call, req ch
 	if v == nil {
 		return reply, err
 	}
-	if !v.owns(req.Token) {
-		return v.stale(passwordPath)
+	if !v.Owns(req.Token) {
+		return v.Stale(passwordPath)
 	}
 	err = s.replacePassword(ctx, v, req)
 	if err != nil {
-		field := fieldOf(err)
+		field := visitor.FieldOf(err)
 		switch {
 		case errors.Is(err, errcode.WeakPassword):
 			field = "new_password"
 		case errors.Is(err, errcode.Forbidden):
 			field = "password"
 		}
-		wrong, status, err := problem(err, field)
+		wrong, status, err := visitor.Problem(err, field)
 		if err != nil {
 			return httpapi.Reply{}, err
 		}
 		p := s.passwordPage(v)
 		p.Problem = wrong
-		return v.show(status, p)
+		return v.Show(status, p)
 	}
-	return v.leave(accountPath + "?done=password")
+	return v.Leave(accountPath + "?done=password")
 }
 
-func (s *Service) replacePassword(ctx context.Context, v *visitor, req changePasswordRequest) error {
+func (s *Service) replacePassword(ctx context.Context, v *visitor.Visitor, req changePasswordRequest) error {
 	if err := s.checkNewPassword(req.NewPassword, req.PasswordAgain); err != nil {
 		return err
 	}
@@ -105,26 +105,17 @@ func (s *Service) replacePassword(ctx context.Context, v *visitor, req changePas
 	if err != nil {
 		return err
 	}
-	var cookie string
-	err = s.db.Write(ctx, func(tx *db.Tx) error {
+	return v.Enter(ctx, func(tx *db.Tx) (accounts.Account, error) {
 		if err := s.hold(tx, proved); err != nil {
-			return err
+			return proved, err
 		}
 		if err := s.accounts.SetPassword(tx, proved.UserID, hash, string(proved.UserID), req.SignOut == "yes"); err != nil {
-			return err
-		}
-		if err := s.oauth.SignOutBrowsers(tx, proved.UserID); err != nil {
-			return err
+			return proved, err
 		}
 		changed := proved
 		changed.PasswordHash = hash
-		cookie, err = s.oauth.SignInBrowser(tx, changed, v.call)
-		return err
+		return changed, s.oauth.SignOutBrowsers(tx, proved.UserID)
 	})
-	if err == nil {
-		v.setCookie(s.cookies.session, cookie, sessionLife)
-	}
-	return err
 }
 
 type showDeactivateRequest struct{}
@@ -134,7 +125,7 @@ func (s *Service) showDeactivate(ctx context.Context, call *httpapi.Call, _ show
 	if v == nil {
 		return reply, err
 	}
-	return v.show(http.StatusOK, page.Deactivate{UserID: string(v.userID())})
+	return v.Show(http.StatusOK, page.Deactivate{UserID: string(v.UserID())})
 }
 
 type deactivateRequest struct {
@@ -148,8 +139,8 @@ func (s *Service) deactivate(ctx context.Context, call *httpapi.Call, req deacti
 	if v == nil {
 		return reply, err
 	}
-	if !v.owns(req.Token) {
-		return v.stale(deactivatePath)
+	if !v.Owns(req.Token) {
+		return v.Stale(deactivatePath)
 	}
 	erase := req.Erase == "yes"
 	proved, err := s.prove(ctx, v, req.Password)
@@ -165,14 +156,16 @@ func (s *Service) deactivate(ctx context.Context, call *httpapi.Call, req deacti
 		})
 	}
 	if err != nil {
-		wrong, status, err := problem(err, "password")
+		wrong, status, err := visitor.Problem(err, "password")
 		if err != nil {
 			return httpapi.Reply{}, err
 		}
-		return v.show(status, page.Deactivate{UserID: string(v.userID()), Erase: erase, Problem: wrong})
+		return v.Show(status, page.Deactivate{UserID: string(v.UserID()), Erase: erase, Problem: wrong})
 	}
-	v.setCookie(s.cookies.session, "", -time.Second)
-	return v.leave(signedOutPath + "?done=deactivated")
+	if err := v.Exit(ctx); err != nil {
+		return httpapi.Reply{}, err
+	}
+	return v.Leave(signedOutPath + "?done=deactivated")
 }
 
 type showIdentityRequest struct{}
@@ -182,7 +175,7 @@ func (s *Service) showIdentity(ctx context.Context, call *httpapi.Call, _ showId
 	if v == nil {
 		return reply, err
 	}
-	return v.show(http.StatusOK, page.ResetIdentity{UserID: string(v.userID())})
+	return v.Show(http.StatusOK, page.ResetIdentity{UserID: string(v.UserID())})
 }
 
 type allowIdentityResetRequest struct {
@@ -197,10 +190,10 @@ func (s *Service) allowIdentityReset(ctx context.Context, call *httpapi.Call, re
 	if v == nil {
 		return reply, err
 	}
-	if !v.owns(req.Token) {
-		return v.stale(identityPath)
+	if !v.Owns(req.Token) {
+		return v.Stale(identityPath)
 	}
-	p := page.ResetIdentity{UserID: string(v.userID())}
+	p := page.ResetIdentity{UserID: string(v.UserID())}
 	proved, err := s.prove(ctx, v, req.Password)
 	if err == nil {
 		err = s.db.Write(ctx, func(tx *db.Tx) error {
@@ -211,13 +204,13 @@ func (s *Service) allowIdentityReset(ctx context.Context, call *httpapi.Call, re
 		})
 	}
 	if err != nil {
-		wrong, status, err := problem(err, "password")
+		wrong, status, err := visitor.Problem(err, "password")
 		if err != nil {
 			return httpapi.Reply{}, err
 		}
 		p.Problem = wrong
-		return v.show(status, p)
+		return v.Show(status, p)
 	}
 	p.Allowed = true
-	return v.show(http.StatusOK, p)
+	return v.Show(http.StatusOK, p)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/visitor"
 )
 
 type showRegisterRequest struct {
@@ -21,18 +22,18 @@ func (s *Service) showRegister(ctx context.Context, call *httpapi.Call, req show
 	if err := s.mayRegister(); err != nil {
 		return httpapi.Reply{}, err
 	}
-	v, err := s.arrive(ctx, call)
+	v, err := s.visitors.Arrive(ctx, call)
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	if v.signedIn() {
-		return v.leave(next(req.Continue))
+	if v.SignedIn() {
+		return v.Leave(visitor.Next(req.Continue))
 	}
 	p, err := s.registerPage(ctx, req.Continue)
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	return v.show(http.StatusOK, p)
+	return v.Show(http.StatusOK, p)
 }
 
 // mayRegister fails with Forbidden where nobody may register, or not on a page: the
@@ -48,9 +49,9 @@ func (s *Service) mayRegister() error {
 }
 
 func (s *Service) registerPage(ctx context.Context, to string) (page.Register, error) {
-	client, err := s.clientOf(ctx, next(to))
+	client, err := s.clientOf(ctx, visitor.Next(to))
 	p := page.Register{
-		Continue: next(to), For: client,
+		Continue: visitor.Next(to), For: client,
 		NeedToken: s.cfg.Registration.RequireToken, Approval: s.accounts.ApprovalRequired(), MinLength: s.cfg.Login.Password.MinLength,
 	}
 	if terms := s.cfg.Registration.Terms; terms.URL != "" {
@@ -75,7 +76,7 @@ func (s *Service) register(ctx context.Context, call *httpapi.Call, req register
 	if err := s.mayRegister(); err != nil {
 		return httpapi.Reply{}, err
 	}
-	v, err := s.arrive(ctx, call)
+	v, err := s.visitors.Arrive(ctx, call)
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
@@ -86,13 +87,13 @@ func (s *Service) register(ctx context.Context, call *httpapi.Call, req register
 	p.Username, p.RegToken, p.Accepted = req.Username, req.RegToken, req.AcceptTerms == "yes"
 	again := func(status int, problem page.Problem) (httpapi.Reply, error) {
 		p.Problem = problem
-		return v.show(status, p)
+		return v.Show(status, p)
 	}
-	if !v.owns(req.Token) {
+	if !v.Owns(req.Token) {
 		return again(http.StatusForbidden, page.Problem{Text: "This form was out of date, or your browser keeps no cookies. Please send it again."})
 	}
-	if v.signedIn() { // the same form, sent twice
-		return v.leave(p.Continue)
+	if v.SignedIn() { // the same form, sent twice
+		return v.Leave(p.Continue)
 	}
 	account, err := s.wanted(ctx, call, p, req)
 	if err == nil {
@@ -102,13 +103,13 @@ func (s *Service) register(ctx context.Context, call *httpapi.Call, req register
 		err = s.resume(ctx, v, account, req.Password, err)
 	}
 	if err != nil {
-		wrong, status, err := problem(err, fieldOf(err))
+		wrong, status, err := visitor.Problem(err, visitor.FieldOf(err))
 		if err != nil {
 			return httpapi.Reply{}, err
 		}
 		return again(status, wrong)
 	}
-	return v.leave(p.Continue)
+	return v.Leave(p.Continue)
 }
 
 // wanted checks a form for registering, and gives the account to be made.
@@ -146,7 +147,7 @@ func (s *Service) wanted(ctx context.Context, call *httpapi.Call, p page.Registe
 // resume signs in whoever sends the form again because the first answer was lost:
 // the account is new, was made from the same address, and has the same password.
 // Otherwise the name is taken, and no password is looked at.
-func (s *Service) resume(ctx context.Context, v *visitor, wanted accounts.Account, password string, taken error) error {
+func (s *Service) resume(ctx context.Context, v *visitor.Visitor, wanted accounts.Account, password string, taken error) error {
 	var there accounts.Account
 	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
 		there, err = s.accounts.Find(tx, wanted.UserID)
@@ -155,7 +156,7 @@ func (s *Service) resume(ctx context.Context, v *visitor, wanted accounts.Accoun
 	if err != nil {
 		return err
 	}
-	if v.call.Now.Sub(there.Created) >= newFor || there.Signup.IP != v.call.Addr.String() {
+	if v.Call.Now.Sub(there.Created) >= visitor.NewFor || there.Signup.IP != v.Call.Addr.String() {
 		return taken
 	}
 	proved, err := s.accounts.CheckPassword(ctx, accounts.Identifier{Type: "m.id.user", User: string(wanted.UserID)}, password)
@@ -182,40 +183,9 @@ func (s *Service) checkNewPassword(password, again string) error {
 }
 
 // enrol writes the account and begins the session, all or nothing.
-func (s *Service) enrol(ctx context.Context, v *visitor, a accounts.Account, registrationToken string) error {
+func (s *Service) enrol(ctx context.Context, v *visitor.Visitor, a accounts.Account, registrationToken string) error {
 	if !s.cfg.Registration.RequireToken {
 		registrationToken = ""
 	}
-	var cookie string
-	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		made, err := s.accounts.Enrol(tx, a, registrationToken)
-		if err != nil {
-			return err
-		}
-		cookie, err = s.oauth.SignInBrowser(tx, made, v.call)
-		return err
-	})
-	if err == nil {
-		v.setCookie(s.cookies.session, cookie, sessionLife)
-	}
-	return err
-}
-
-// fieldOf is the field of a form that a refusal is about.
-func fieldOf(err error) string {
-	refused, ok := refusal(err)
-	switch {
-	case !ok:
-		return ""
-	case refused.Code == errcode.InvalidUsername || refused.Code == errcode.UserInUse:
-		return "username"
-	case refused.Code == errcode.WeakPassword:
-		return "password"
-	}
-	for _, m := range refused.Extra {
-		if field, ok := m.Value.(string); ok && m.Name == "param" {
-			return field
-		}
-	}
-	return ""
+	return v.Enter(ctx, func(tx *db.Tx) (accounts.Account, error) { return s.accounts.Enrol(tx, a, registrationToken) })
 }

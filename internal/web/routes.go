@@ -4,18 +4,19 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/visitor"
 )
 
 // The paths that pages send people to; templates of package page have the same.
 const (
-	signInPath    = "/login"
+	signInPath    = visitor.SignInPath
 	registerPath  = "/register"
 	authorizePath = "/oauth2/authorize"
 	linkPath      = "/link"
 	ssoPath       = "/sso"
 	signedOutPath = "/signed-out"
 
-	accountPath    = "/account"
+	accountPath    = visitor.Home
 	sessionsPath   = "/account/sessions"
 	sessionPath    = "/account/session"
 	passwordPath   = "/account/password"

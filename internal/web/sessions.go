@@ -10,6 +10,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/visitor"
 )
 
 type showSessionsRequest struct {
@@ -25,12 +26,12 @@ func (s *Service) showSessions(ctx context.Context, call *httpapi.Call, req show
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	return v.show(http.StatusOK, page.Sessions{Devices: devices, Done: done[req.Done]})
+	return v.Show(http.StatusOK, page.Sessions{Devices: devices, Done: done[req.Done]})
 }
 
-func (s *Service) devices(ctx context.Context, v *visitor) (devices []page.Device, err error) {
+func (s *Service) devices(ctx context.Context, v *visitor.Visitor) (devices []page.Device, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		sessions, err := s.oauth.Sessions(tx, v.userID())
+		sessions, err := s.oauth.Sessions(tx, v.UserID())
 		devices = make([]page.Device, len(sessions))
 		for i, session := range sessions {
 			devices[i] = shownDevice(session.Device, session.Client)
@@ -56,7 +57,7 @@ func (s *Service) showSession(ctx context.Context, call *httpapi.Call, req showS
 	}
 	for _, d := range devices {
 		if d.ID == req.DeviceID {
-			return v.show(http.StatusOK, page.Session{Device: d, Ask: req.Ask == "yes"})
+			return v.Show(http.StatusOK, page.Session{Device: d, Ask: req.Ask == "yes"})
 		}
 	}
 	return httpapi.Reply{}, errcode.NotFound.New("You have no such session. It may have been signed out already.")
@@ -73,17 +74,17 @@ func (s *Service) endSession(ctx context.Context, call *httpapi.Call, req endSes
 	if v == nil {
 		return reply, err
 	}
-	if !v.owns(req.Token) {
-		return v.stale(sessionsPath)
+	if !v.Owns(req.Token) {
+		return v.Stale(sessionsPath)
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		if _, err := s.accounts.Hold(tx, v.userID()); err != nil {
+		if _, err := s.accounts.Hold(tx, v.UserID()); err != nil {
 			return err
 		}
-		return s.accounts.DeleteDevices(tx, v.userID(), []id.DeviceID{id.DeviceID(req.DeviceID)})
+		return s.accounts.DeleteDevices(tx, v.UserID(), []id.DeviceID{id.DeviceID(req.DeviceID)})
 	})
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	return v.leave(sessionsPath + "?done=session")
+	return v.Leave(sessionsPath + "?done=session")
 }

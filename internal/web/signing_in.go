@@ -6,12 +6,12 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/visitor"
 )
 
 type showSignInRequest struct {
@@ -19,23 +19,23 @@ type showSignInRequest struct {
 }
 
 func (s *Service) showSignIn(ctx context.Context, call *httpapi.Call, req showSignInRequest) (httpapi.Reply, error) {
-	v, err := s.arrive(ctx, call)
+	v, err := s.visitors.Arrive(ctx, call)
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	if v.signedIn() && !v.awaiting() {
-		return v.leave(next(req.Continue))
+	if v.SignedIn() && !v.Awaiting() {
+		return v.Leave(visitor.Next(req.Continue))
 	}
 	p, err := s.signInPage(ctx, req.Continue)
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	return v.show(http.StatusOK, p)
+	return v.Show(http.StatusOK, p)
 }
 
 func (s *Service) signInPage(ctx context.Context, to string) (page.SignIn, error) {
-	client, err := s.clientOf(ctx, next(to))
-	return page.SignIn{Continue: next(to), For: client, Register: s.mayRegister() == nil}, err
+	client, err := s.clientOf(ctx, visitor.Next(to))
+	return page.SignIn{Continue: visitor.Next(to), For: client, Register: s.mayRegister() == nil}, err
 }
 
 // clientOf gives the app for whose sake somebody signs in, or nil.
@@ -55,7 +55,7 @@ func (s *Service) clientOf(ctx context.Context, path string) (*page.Client, erro
 			c := shown(a.Client)
 			client = &c
 		}
-		if _, refused := refusal(err); refused {
+		if _, refused := visitor.Refusal(err); refused {
 			return nil // likewise
 		}
 		return err
@@ -73,7 +73,7 @@ type signInRequest struct {
 // signIn signs the browser in. Who waits for approval is signed in too, to be told
 // so; the pages show them nothing else (MSC3866, A-32).
 func (s *Service) signIn(ctx context.Context, call *httpapi.Call, req signInRequest) (httpapi.Reply, error) {
-	v, err := s.arrive(ctx, call)
+	v, err := s.visitors.Arrive(ctx, call)
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
@@ -84,10 +84,10 @@ func (s *Service) signIn(ctx context.Context, call *httpapi.Call, req signInRequ
 	p.Username = req.Username
 	again := func(status int, problem page.Problem) (httpapi.Reply, error) {
 		p.Problem = problem
-		return v.show(status, p)
+		return v.Show(status, p)
 	}
 	switch {
-	case !v.owns(req.Token):
+	case !v.Owns(req.Token):
 		return again(http.StatusForbidden, page.Problem{Text: "This form was out of date, or your browser keeps no cookies. Please send it again."})
 	case req.Username == "":
 		return again(http.StatusBadRequest, page.Problem{Field: "username", Text: "Enter your username."})
@@ -96,7 +96,7 @@ func (s *Service) signIn(ctx context.Context, call *httpapi.Call, req signInRequ
 	}
 	account, err := s.accounts.CheckPassword(ctx, accounts.Identifier{Type: "m.id.user", User: strings.TrimSpace(req.Username)}, req.Password)
 	if err != nil {
-		wrong, status, err := problem(err, "")
+		wrong, status, err := visitor.Problem(err, "")
 		if err != nil {
 			return httpapi.Reply{}, err
 		}
@@ -110,26 +110,13 @@ func (s *Service) signIn(ctx context.Context, call *httpapi.Call, req signInRequ
 	} else if err != nil {
 		return httpapi.Reply{}, err
 	}
-	return v.leave(p.Continue)
+	return v.Leave(p.Continue)
 }
 
 // enter begins a session of this browser, in place of the one that it has. It fails
 // with db.ErrNoRow if the account has changed since it was looked at.
-func (s *Service) enter(ctx context.Context, v *visitor, account accounts.Account) error {
-	var cookie string
-	err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
-		if v.signedIn() {
-			if err := s.oauth.SignOutBrowser(tx, v.session); err != nil {
-				return err
-			}
-		}
-		cookie, err = s.oauth.SignInBrowser(tx, account, v.call)
-		return err
-	})
-	if err == nil {
-		v.setCookie(s.cookies.session, cookie, sessionLife)
-	}
-	return err
+func (s *Service) enter(ctx context.Context, v *visitor.Visitor, account accounts.Account) error {
+	return v.Enter(ctx, func(*db.Tx) (accounts.Account, error) { return account, nil })
 }
 
 type signOutRequest struct {
@@ -140,23 +127,22 @@ type signOutRequest struct {
 // signOut ends the session of this browser; with a path to go on to, it asks there
 // who signs in instead.
 func (s *Service) signOut(ctx context.Context, call *httpapi.Call, req signOutRequest) (httpapi.Reply, error) {
-	v, err := s.arrive(ctx, call)
+	v, err := s.visitors.Arrive(ctx, call)
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	if v.signedIn() {
-		if !v.owns(req.Token) {
-			return v.stale(next(req.Continue))
+	if v.SignedIn() {
+		if !v.Owns(req.Token) {
+			return v.Stale(visitor.Next(req.Continue))
 		}
-		if err := s.db.Write(ctx, func(tx *db.Tx) error { return s.oauth.SignOutBrowser(tx, v.session) }); err != nil {
+		if err := v.Exit(ctx); err != nil {
 			return httpapi.Reply{}, err
 		}
-		v.setCookie(s.cookies.session, "", -time.Second)
 	}
 	if req.Continue != "" {
-		return v.signIn(next(req.Continue))
+		return v.SignIn(visitor.Next(req.Continue))
 	}
-	return v.leave(signedOutPath)
+	return v.Leave(signedOutPath)
 }
 
 type showSignedOutRequest struct {
@@ -164,12 +150,12 @@ type showSignedOutRequest struct {
 }
 
 func (s *Service) showSignedOut(ctx context.Context, call *httpapi.Call, req showSignedOutRequest) (httpapi.Reply, error) {
-	v, err := s.arrive(ctx, call)
+	v, err := s.visitors.Arrive(ctx, call)
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	if v.signedIn() {
-		return v.leave(home)
+	if v.SignedIn() {
+		return v.Leave(visitor.Home)
 	}
-	return v.show(http.StatusOK, page.SignedOut{Closed: req.Done == "deactivated"})
+	return v.Show(http.StatusOK, page.SignedOut{Closed: req.Done == "deactivated"})
 }

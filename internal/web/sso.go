@@ -14,6 +14,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/visitor"
 )
 
 type redirectToSSORequest struct {
@@ -60,18 +61,18 @@ func (s *Service) showSSO(ctx context.Context, call *httpapi.Call, req showSSORe
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	v, err := s.arrive(ctx, call)
+	v, err := s.visitors.Arrive(ctx, call)
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
 	switch {
-	case !v.signedIn():
-		return v.signIn(ssoPageOf(req.RedirectURL))
-	case v.awaiting():
-		return v.wait(http.StatusOK, page.Waiting{})
+	case !v.SignedIn():
+		return v.SignIn(ssoPageOf(req.RedirectURL))
+	case v.Awaiting():
+		return v.Wait(http.StatusOK, page.Waiting{})
 	}
-	reply, err := v.show(http.StatusOK, page.SSO{
-		Account: string(v.userID()), ReturnsTo: target, Address: req.RedirectURL, Here: ssoPageOf(req.RedirectURL),
+	reply, err := v.Show(http.StatusOK, page.SSO{
+		Account: string(v.UserID()), ReturnsTo: target, Address: req.RedirectURL, Here: ssoPageOf(req.RedirectURL),
 	})
 	if err == nil {
 		reply.Header.Set("Content-Security-Policy", sendingTo(target))
@@ -90,32 +91,32 @@ func (s *Service) confirmSSO(ctx context.Context, call *httpapi.Call, req confir
 	if _, err := checkRedirect(req.RedirectURL); err != nil {
 		return httpapi.Reply{}, err
 	}
-	v, err := s.arrive(ctx, call)
+	v, err := s.visitors.Arrive(ctx, call)
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
 	switch {
-	case !v.signedIn():
-		return v.signIn(ssoPageOf(req.RedirectURL))
-	case !v.owns(req.Token):
-		return v.stale(ssoPageOf(req.RedirectURL))
-	case v.awaiting():
-		return v.wait(http.StatusForbidden, page.Waiting{})
+	case !v.SignedIn():
+		return v.SignIn(ssoPageOf(req.RedirectURL))
+	case !v.Owns(req.Token):
+		return v.Stale(ssoPageOf(req.RedirectURL))
+	case v.Awaiting():
+		return v.Wait(http.StatusForbidden, page.Waiting{})
 	case req.Answer != "allow":
-		return v.leave(home)
+		return v.Leave(visitor.Home)
 	}
 	var token string
 	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
-		token, err = s.oauth.SSOToken(tx, v.userID())
+		token, err = s.oauth.SSOToken(tx, v.UserID())
 		return err
 	})
 	if errors.Is(err, errcode.AccessDenied) { // locked or deactivated just now
-		return v.signIn(ssoPageOf(req.RedirectURL))
+		return v.SignIn(ssoPageOf(req.RedirectURL))
 	}
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	return v.leave(withToken(req.RedirectURL, token))
+	return v.Leave(withToken(req.RedirectURL, token))
 }
 
 // withToken adds the login token to the query of an address, and leaves the rest of

@@ -14,6 +14,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/page"
 	"github.com/narthex-matrix/narthex/internal/profile"
 	"github.com/narthex-matrix/narthex/internal/secret"
+	"github.com/narthex-matrix/narthex/internal/visitor"
 )
 
 // Deps are what the service stands on.
@@ -24,6 +25,7 @@ type Deps struct {
 	OAuth     *oauth.Service
 	Profile   *profile.Service
 	Passwords *secret.Passwords
+	Visitors  *visitor.Service
 }
 
 // Service answers the pages.
@@ -34,14 +36,14 @@ type Service struct {
 	oauth     *oauth.Service
 	profile   *profile.Service
 	passwords *secret.Passwords
-	cookies   cookies
+	visitors  *visitor.Service
 }
 
 // New makes the service.
 func New(d Deps) *Service {
 	return &Service{
 		db: d.DB, cfg: d.Config, accounts: d.Accounts, oauth: d.OAuth, profile: d.Profile, passwords: d.Passwords,
-		cookies: cookiesFor(d.Config.BaseURL()),
+		visitors: d.Visitors,
 	}
 }
 
@@ -103,19 +105,4 @@ func sendingTo(target string) string {
 		target = scheme
 	}
 	return httpapi.ContentSecurityPolicy(target)
-}
-
-// cookies are the names of the cookies, and whether they are for HTTPS alone.
-type cookies struct {
-	session, visit string
-	secure         bool
-}
-
-// cookiesFor chooses names that no other host and no plain HTTP can set, where the
-// server is reached by HTTPS (RFC 6265bis, "__Host-").
-func cookiesFor(baseURL string) cookies {
-	if strings.HasPrefix(baseURL, "https://") {
-		return cookies{session: "__Host-narthex", visit: "__Host-narthex-visit", secure: true}
-	}
-	return cookies{session: "narthex", visit: "narthex-visit"}
 }

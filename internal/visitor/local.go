@@ -1,4 +1,4 @@
-package web
+package visitor
 
 import (
 	"net/url"
@@ -6,27 +6,29 @@ import (
 )
 
 const (
-	// home is where a browser goes that has nowhere else to go.
-	home = accountPath
-	// maxContinue is the length of a path to go on to, in bytes: it may hold the
+	// SignInPath is the page for signing in; the templates of package page have it too.
+	SignInPath = "/login"
+	// Home is where a browser goes that has nowhere else to go.
+	Home = "/account"
+	// MaxContinue is the length of a path to go on to, in bytes: it may hold the
 	// whole request of an app.
-	maxContinue = 16 << 10
+	MaxContinue = 16 << 10
 )
 
-// next is where to go on to after signing in: the path that was asked for, or home
+// Next is where to go on to after signing in: the path that was asked for, or Home
 // if it is not one of this server.
-func next(path string) string {
+func Next(path string) string {
 	if isLocal(path) {
 		return path
 	}
-	return home
+	return Home
 }
 
 // isLocal reports whether every browser takes text for a path of this server. They
 // read a backslash as a slash, drop tabs and line ends, and take what follows two
 // slashes for a host.
 func isLocal(text string) bool {
-	if len(text) > maxContinue || !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") {
+	if len(text) > MaxContinue || !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") {
 		return false
 	}
 	for i := range len(text) {
