@@ -15,7 +15,7 @@ var ranks = map[string]int{
 
 	"internal/config": 30, "internal/secret": 30, "internal/db": 31, "internal/bus": 32,
 	"internal/jobs": 33, "internal/signing": 33, "internal/mail": 34, "internal/sms": 34, "internal/httpapi": 34, "internal/metrics": 35, "internal/page": 35, "internal/outbound": 35,
-	"internal/validation": 37, // after mail and sms
+	"internal/validation":     37, // after mail and sms
 	"internal/identityserver": 37,
 
 	"internal/accounts": 40, "internal/accountdata": 40, "internal/rendezvous": 40, "internal/identity": 40, "internal/factors": 41,
