@@ -7,6 +7,7 @@ import (
 	"mime/multipart"
 	"net"
 	netmail "net/mail"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,8 +29,10 @@ type Mailbox struct {
 
 // Mail is a mail that has arrived.
 type Mail struct {
-	To, Subject string
-	Text        string // the plain text
+	To      string // of the envelope: a mail to several people arrives once for each
+	Subject string
+	Header  netmail.Header
+	Text    string // the plain text
 }
 
 // NewMailbox starts a mail server. It stops with the test.
@@ -82,6 +85,13 @@ func (m *Mailbox) Mails(address string) (mails []Mail) {
 	return mails
 }
 
+// All are all mails, the oldest first.
+func (m *Mailbox) All() []Mail {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.mails)
+}
+
 // Last is the newest mail to an address. Without one the test fails.
 func (m *Mailbox) Last(t testing.TB, address string) Mail {
 	t.Helper()
@@ -106,17 +116,17 @@ func (m Mail) Link(t testing.TB, s *Server) string {
 // delivery is one connection.
 type delivery struct {
 	box *Mailbox
-	to  string
+	to  []string
 }
 
 func (d *delivery) Mail(string, *smtp.MailOptions) error { return nil }
-func (d *delivery) Reset()                               {}
+func (d *delivery) Reset()                               { d.to = nil }
 func (d *delivery) Logout() error                        { return nil }
 
 func (d *delivery) Rcpt(to string, _ *smtp.RcptOptions) error {
 	d.box.mu.Lock()
 	defer d.box.mu.Unlock()
-	if d.to = to; d.box.refused[to] {
+	if d.to = append(d.to, to); d.box.refused[to] {
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "No such user"}
 	}
 	return nil
@@ -134,7 +144,9 @@ func (d *delivery) Data(r io.Reader) error {
 	text, err := plainText(message)
 	d.box.mu.Lock()
 	defer d.box.mu.Unlock()
-	d.box.mails = append(d.box.mails, Mail{To: d.to, Subject: subject, Text: text})
+	for _, to := range d.to {
+		d.box.mails = append(d.box.mails, Mail{To: to, Subject: subject, Header: message.Header, Text: text})
+	}
 	return err
 }
 
