@@ -23,9 +23,9 @@ type asking struct {
 
 func ask(t testing.TB, srv *apitest.Server, client, device string) asking {
 	t.Helper()
-	s := surf(t, srv)
-	s.header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0")
-	v := s.do(t, "POST", "/oauth2/device", strings.NewReader(url.Values{"client_id": {client}, "scope": {scopeOf + device}}.Encode()))
+	s := apitest.Surf(t, srv)
+	s.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0")
+	v := s.Do(t, "POST", "/oauth2/device", strings.NewReader(url.Values{"client_id": {client}, "scope": {scopeOf + device}}.Encode()))
 	out := asking{client: client}
 	if err := json.Unmarshal([]byte(v.HTML), &out); err != nil || out.UserCode == "" {
 		t.Fatalf("%d %s", v.Status, v.HTML)
@@ -53,33 +53,33 @@ func TestLink(t *testing.T) {
 	if device.Complete != srv.URL+page {
 		t.Errorf("the device shows %s", device.Complete)
 	}
-	s := surf(t, srv)
+	s := apitest.Surf(t, srv)
 	// OA-37: whoever is not signed in signs in first, and comes back to the code.
-	s.get(t, page).goes(t, "/login?"+url.Values{"continue": {page}}.Encode())
-	s.get(t, "/link").goes(t, "/login?continue=%2Flink")
-	s.get(t, "/login")
-	s.post(t, "/login", url.Values{"username": {"alice"}, "password": {apitest.Password}, "continue": {page}}).goes(t, page)
-	s.get(t, "/link").shows(t, 200, "Sign in another device", "Code")
+	s.Get(t, page).Goes(t, "/login?"+url.Values{"continue": {page}}.Encode())
+	s.Get(t, "/link").Goes(t, "/login?continue=%2Flink")
+	s.Get(t, "/login")
+	s.Post(t, "/login", url.Values{"username": {"alice"}, "password": {apitest.Password}, "continue": {page}}).Goes(t, page)
+	s.Get(t, "/link").Shows(t, 200, "Sign in another device", "Code")
 
 	// OA-38, OA-39
 	for range 3 { // OA-36: looking decides nothing
-		s.get(t, page).shows(t, 200, "Another device asks to sign in", device.UserCode, "Element", "https://app.example.org/", "You are @alice:narthex.test",
-			"127.0.0.1", "Firefox on Linux", "just now", "NEWDEVICE1", "never", "This is my device.", "Use another account").without(t, "checked", "takes the place")
+		s.Get(t, page).Shows(t, 200, "Another device asks to sign in", device.UserCode, "Element", "https://app.example.org/", "You are @alice:narthex.test",
+			"127.0.0.1", "Firefox on Linux", "just now", "NEWDEVICE1", "never", "This is my device.", "Use another account").Without(t, "checked", "takes the place")
 	}
-	s.get(t, "/link?user_code="+url.QueryEscape(" "+strings.ToLower(strings.ReplaceAll(device.UserCode, "-", "  "))+"-")).shows(t, 200, device.UserCode)
+	s.Get(t, "/link?user_code="+url.QueryEscape(" "+strings.ToLower(strings.ReplaceAll(device.UserCode, "-", "  "))+"-")).Shows(t, 200, device.UserCode)
 	form := url.Values{"user_code": {device.UserCode}, "mine": {"yes"}, "answer": {"allow"}}
-	s.post(t, "/link", with(form, "form_token", "x")).shows(t, 403, "This form is out of date, and nothing was changed.")
-	s.post(t, "/link", with(form, "mine", "")).shows(t, 400, "Tick this if it is your device.")
-	s.post(t, "/link", with(form, "answer", "")).shows(t, 400, "Choose one of the two buttons.")
-	surf(t, srv).post(t, "/link", form).goes(t, "/login?"+url.Values{"continue": {page}}.Encode())
+	s.Post(t, "/link", with(form, "form_token", "x")).Shows(t, 403, "This form is out of date, and nothing was changed.")
+	s.Post(t, "/link", with(form, "mine", "")).Shows(t, 400, "Tick this if it is your device.")
+	s.Post(t, "/link", with(form, "answer", "")).Shows(t, 400, "Choose one of the two buttons.")
+	apitest.Surf(t, srv).Post(t, "/link", form).Goes(t, "/login?"+url.Values{"continue": {page}}.Encode())
 	if _, failure, _ := device.poll(t, srv); failure != "authorization_pending" {
 		t.Errorf("the device is told %q", failure)
 	}
 
-	s.post(t, "/link", form).shows(t, 200, "The other device may sign in", "Go back to Element").without(t, "answered before")
-	s.post(t, "/link", form).shows(t, 200, "The other device may sign in", "This was answered before.") // OA-40
-	s.post(t, "/link", with(form, "answer", "deny")).shows(t, 200, "The other device may sign in", "This was answered before.")
-	s.get(t, page).shows(t, 200, "The other device may sign in", "This was answered before.")
+	s.Post(t, "/link", form).Shows(t, 200, "The other device may sign in", "Go back to Element").Without(t, "answered before")
+	s.Post(t, "/link", form).Shows(t, 200, "The other device may sign in", "This was answered before.") // OA-40
+	s.Post(t, "/link", with(form, "answer", "deny")).Shows(t, 200, "The other device may sign in", "This was answered before.")
+	s.Get(t, page).Shows(t, 200, "The other device may sign in", "This was answered before.")
 	token, failure, _ := device.poll(t, srv)
 	if token == "" {
 		t.Fatalf("the device is told %q", failure)
@@ -90,7 +90,7 @@ func TestLink(t *testing.T) {
 		t.Errorf("it is the session of %v", who)
 	}
 	second := ask(t, srv, client, "NEWDEVICE1")
-	s.get(t, "/link?user_code="+second.UserCode).shows(t, 200, "This takes the place of your session Element") // OA-31
+	s.Get(t, "/link?user_code="+second.UserCode).Shows(t, 200, "This takes the place of your session Element") // OA-31
 }
 
 func TestLinkDenied(t *testing.T) {
@@ -98,16 +98,16 @@ func TestLinkDenied(t *testing.T) {
 	srv.User(t, "alice")
 	srv.User(t, "bob")
 	device := ask(t, srv, register(t, srv, "Element"), "NEWDEVICE1")
-	s, bob := surf(t, srv).signIn(t, "alice"), surf(t, srv).signIn(t, "bob")
+	s, bob := apitest.Surf(t, srv).SignIn(t, "alice"), apitest.Surf(t, srv).SignIn(t, "bob")
 	form := url.Values{"user_code": {device.UserCode}, "answer": {"deny"}}
-	s.post(t, "/link", form).shows(t, 200, "The other device was refused", "It has no access to your account.")
-	s.post(t, "/link", with(form, "answer", "allow", "mine", "yes")).shows(t, 200, "The other device was refused", "This was answered before.")
+	s.Post(t, "/link", form).Shows(t, 200, "The other device was refused", "It has no access to your account.")
+	s.Post(t, "/link", with(form, "answer", "allow", "mine", "yes")).Shows(t, 200, "The other device was refused", "This was answered before.")
 	if _, failure, _ := device.poll(t, srv); failure != "access_denied" {
 		t.Errorf("the device is told %q", failure)
 	}
 	// What somebody else has decided on is as unknown as any other code.
-	bob.get(t, "/link?user_code="+device.UserCode).shows(t, 404, unknownCode)
-	bob.post(t, "/link", with(form, "answer", "allow", "mine", "yes")).shows(t, 404, unknownCode)
+	bob.Get(t, "/link?user_code="+device.UserCode).Shows(t, 404, unknownCode)
+	bob.Post(t, "/link", with(form, "answer", "allow", "mine", "yes")).Shows(t, 404, unknownCode)
 }
 
 const unknownCode = "This code is not right, or is no longer valid."
@@ -117,29 +117,29 @@ const unknownCode = "This code is not right, or is no longer valid."
 func TestLinkUnknownCodes(t *testing.T) {
 	srv := apitest.New(t)
 	srv.User(t, "alice")
-	s := surf(t, srv).signIn(t, "alice")
+	s := apitest.Surf(t, srv).SignIn(t, "alice")
 	expired := ask(t, srv, register(t, srv, "Element"), "NEWDEVICE1")
 	srv.Advance(21 * time.Minute)
 	pages := map[string]bool{}
 	for _, code := range []string{expired.UserCode, "ZZZZ-ZZZZ"} {
-		v := s.get(t, "/link?user_code="+code).shows(t, 404, "Sign in another device", unknownCode)
+		v := s.Get(t, "/link?user_code="+code).Shows(t, 404, "Sign in another device", unknownCode)
 		pages[strings.ReplaceAll(v.HTML, code, "")] = true
-		v = s.post(t, "/link", url.Values{"user_code": {code}, "answer": {"allow"}, "mine": {"yes"}}).shows(t, 404, unknownCode)
+		v = s.Post(t, "/link", url.Values{"user_code": {code}, "answer": {"allow"}, "mine": {"yes"}}).Shows(t, 404, unknownCode)
 		pages[strings.ReplaceAll(v.HTML, code, "")] = true
 	}
 	if len(pages) != 1 {
 		t.Errorf("there are %d pages for codes that are not good", len(pages))
 	}
-	s.get(t, "/link?user_code="+strings.Repeat("x", 5000)).shows(t, 404, unknownCode)
+	s.Get(t, "/link?user_code="+strings.Repeat("x", 5000)).Shows(t, 404, unknownCode)
 	for range 5 {
-		s.get(t, "/link?user_code=aaaa").without(t, "aaaaa")
+		s.Get(t, "/link?user_code=aaaa").Without(t, "aaaaa")
 	}
 	good := ask(t, srv, expired.client, "NEWDEVICE2")
-	s.get(t, "/link?user_code="+good.UserCode).shows(t, 429, "There were too many wrong codes.").without(t, "<form", good.UserCode)
-	s.post(t, "/link", url.Values{"user_code": {good.UserCode}, "answer": {"allow"}, "mine": {"yes"}}).shows(t, 429, "There were too many wrong codes.")
+	s.Get(t, "/link?user_code="+good.UserCode).Shows(t, 429, "There were too many wrong codes.").Without(t, "<form", good.UserCode)
+	s.Post(t, "/link", url.Values{"user_code": {good.UserCode}, "answer": {"allow"}, "mine": {"yes"}}).Shows(t, 429, "There were too many wrong codes.")
 	srv.Advance(10 * time.Minute)
-	s.get(t, "/link?user_code="+good.UserCode).shows(t, 200, good.UserCode)
-	s.get(t, "/link?user_code=a&user_code=b").shows(t, 400, "This did not work")
+	s.Get(t, "/link?user_code="+good.UserCode).Shows(t, 200, good.UserCode)
+	s.Get(t, "/link?user_code=a&user_code=b").Shows(t, 400, "This did not work")
 }
 
 // TestLinkWhileAwaitingApproval is A-33.
@@ -159,14 +159,14 @@ func TestLinkWhileAwaitingApproval(t *testing.T) {
 		t.Fatal(err)
 	}
 	device := ask(t, srv, register(t, srv, "Element"), "NEWDEVICE1")
-	s := surf(t, srv)
-	s.get(t, "/login")
-	s.post(t, "/login", url.Values{"username": {"carol"}, "password": {apitest.Password}}).goes(t, "/account")
-	s.get(t, "/link?user_code="+device.UserCode).shows(t, 200, "Your account waits for the approval of an administrator.", "Allow", "Deny")
+	s := apitest.Surf(t, srv)
+	s.Get(t, "/login")
+	s.Post(t, "/login", url.Values{"username": {"carol"}, "password": {apitest.Password}}).Goes(t, "/account")
+	s.Get(t, "/link?user_code="+device.UserCode).Shows(t, 200, "Your account waits for the approval of an administrator.", "Allow", "Deny")
 	if _, failure, _ := device.poll(t, srv); failure != "authorization_pending" {
 		t.Errorf("the device is told %q", failure)
 	}
-	s.post(t, "/link", url.Values{"user_code": {device.UserCode}, "answer": {"allow"}, "mine": {"yes"}}).shows(t, 200, "Waiting for approval")
+	s.Post(t, "/link", url.Values{"user_code": {device.UserCode}, "answer": {"allow"}, "mine": {"yes"}}).Shows(t, 200, "Waiting for approval")
 	if _, failure, why := device.poll(t, srv); failure != "access_denied" || !strings.Contains(why, "waiting for the approval") {
 		t.Errorf("the device is told %q, %q", failure, why)
 	}

@@ -14,59 +14,59 @@ import (
 func TestRegister(t *testing.T) {
 	srv := apitest.New(t)
 	srv.User(t, "alice")
-	s := surf(t, srv)
-	s.get(t, "/register?continue=%2Flink").shows(t, 200, "Make an account", "At least 8 characters").without(t, "Registration token", "I have read")
+	s := apitest.Surf(t, srv)
+	s.Get(t, "/register?continue=%2Flink").Shows(t, 200, "Make an account", "At least 8 characters").Without(t, "Registration token", "I have read")
 	form := url.Values{"username": {"Carol"}, "password": {"three short words"}, "password_again": {"three short words"}, "continue": {"/link"}}
 
-	s.post(t, "/register", with(form, "username", "")).shows(t, 400, "Choose a username.")
-	s.post(t, "/register", with(form, "username", "alice")).shows(t, 400, "This username is taken. Choose another one.").without(t, "three short words")
-	s.post(t, "/register", with(form, "username", "cärol")).shows(t, 400)
-	s.post(t, "/register", with(form, "username", "12345")).shows(t, 400, "names of digits alone belong to guests")
-	s.post(t, "/register", with(form, "password", "short", "password_again", "short")).shows(t, 400, "The password needs at least 8 characters.")
-	s.post(t, "/register", with(form, "password_again", "three short word")).shows(t, 400, "The two passwords are not the same.")
-	s.post(t, "/register", with(form, "form_token", "")).shows(t, 403, "This form was out of date")
-	s.get(t, "/account").goes(t, "/login?continue=%2Faccount")
+	s.Post(t, "/register", with(form, "username", "")).Shows(t, 400, "Choose a username.")
+	s.Post(t, "/register", with(form, "username", "alice")).Shows(t, 400, "This username is taken. Choose another one.").Without(t, "three short words")
+	s.Post(t, "/register", with(form, "username", "cärol")).Shows(t, 400)
+	s.Post(t, "/register", with(form, "username", "12345")).Shows(t, 400, "names of digits alone belong to guests")
+	s.Post(t, "/register", with(form, "password", "short", "password_again", "short")).Shows(t, 400, "The password needs at least 8 characters.")
+	s.Post(t, "/register", with(form, "password_again", "three short word")).Shows(t, 400, "The two passwords are not the same.")
+	s.Post(t, "/register", with(form, "form_token", "")).Shows(t, 403, "This form was out of date")
+	s.Get(t, "/account").Goes(t, "/login?continue=%2Faccount")
 
-	s.get(t, "/register")
-	before := s.token
-	s.post(t, "/register", form).goes(t, "/link")
-	s.get(t, "/account").shows(t, 200, "@carol:narthex.test", "No app is signed in")
-	s.post(t, "/register", form).goes(t, "/link") // sent twice
-	s.post(t, "/register", with(form, "form_token", before, "username", "dave")).shows(t, 403, "This form was out of date")
+	s.Get(t, "/register")
+	before := s.Token
+	s.Post(t, "/register", form).Goes(t, "/link")
+	s.Get(t, "/account").Shows(t, 200, "@carol:narthex.test", "No app is signed in")
+	s.Post(t, "/register", form).Goes(t, "/link") // sent twice
+	s.Post(t, "/register", with(form, "form_token", before, "username", "dave")).Shows(t, 403, "This form was out of date")
 	// The answer was lost, and the form is sent again by a browser that has no session.
-	again := surf(t, srv)
-	again.get(t, "/register")
-	again.post(t, "/register", with(form, "password", "three other words", "password_again", "three other words")).shows(t, 400, "This username is taken.")
-	again.post(t, "/register", form).goes(t, "/link")
-	again.get(t, "/account").shows(t, 200, "@carol:narthex.test")
-	late := surf(t, srv)
-	late.get(t, "/register")
+	again := apitest.Surf(t, srv)
+	again.Get(t, "/register")
+	again.Post(t, "/register", with(form, "password", "three other words", "password_again", "three other words")).Shows(t, 400, "This username is taken.")
+	again.Post(t, "/register", form).Goes(t, "/link")
+	again.Get(t, "/account").Shows(t, 200, "@carol:narthex.test")
+	late := apitest.Surf(t, srv)
+	late.Get(t, "/register")
 	srv.Advance(newFor)
-	late.post(t, "/register", form).shows(t, 400, "This username is taken.")
+	late.Post(t, "/register", form).Shows(t, 400, "This username is taken.")
 	srv.Anyone().Do(t, "POST", "/_matrix/client/v3/login", map[string]any{
 		"type": "m.login.password", "identifier": map[string]any{"type": "m.id.user", "user": "carol"}, "password": "three short words"}).OK(t, nil)
 }
 
 func TestRegistrationIsClosed(t *testing.T) {
 	srv := apitest.New(t, func(cfg *config.Config) { cfg.Registration.Enabled = false })
-	s := surf(t, srv)
-	s.get(t, "/login").shows(t, 200, "Sign in").without(t, "No account yet?")
-	s.get(t, "/register").shows(t, 403, "This server does not allow registration.")
-	s.post(t, "/register", url.Values{"username": {"carol"}}).shows(t, 403, "This server does not allow registration.")
+	s := apitest.Surf(t, srv)
+	s.Get(t, "/login").Shows(t, 200, "Sign in").Without(t, "No account yet?")
+	s.Get(t, "/register").Shows(t, 403, "This server does not allow registration.")
+	s.Post(t, "/register", url.Values{"username": {"carol"}}).Shows(t, 403, "This server does not allow registration.")
 	client := register(t, srv, "Element")
 	page := authorizePath(client, "CAROLDEVICE", "prompt", "create")
-	s.get(t, page).goes(t, "/login?"+url.Values{"continue": {sorted(t, page)}}.Encode())
+	s.Get(t, page).Goes(t, "/login?"+url.Values{"continue": {sorted(t, page)}}.Encode())
 }
 
 // TestRegistrationThatNeedsAnAddress holds that no account without a required address
 // is made on a page.
 func TestRegistrationThatNeedsAnAddress(t *testing.T) {
 	srv := apitest.New(t, func(cfg *config.Config) { cfg.Registration.RequiredThreepids = []string{"email"} })
-	s := surf(t, srv)
-	s.get(t, "/register").shows(t, 403, "Create it in your Matrix app, which can ask for it.")
-	s.get(t, "/login").without(t, "/register")
+	s := apitest.Surf(t, srv)
+	s.Get(t, "/register").Shows(t, 403, "Create it in your Matrix app, which can ask for it.")
+	s.Get(t, "/login").Without(t, "/register")
 	form := url.Values{"username": {"carol"}, "password": {"three short words"}, "password_again": {"three short words"}}
-	s.post(t, "/register", form).shows(t, 403, "An account here needs a mail address or a phone number.")
+	s.Post(t, "/register", form).Shows(t, 403, "An account here needs a mail address or a phone number.")
 }
 
 // sorted is a path with its query in the order in which the pages write it.
@@ -92,18 +92,18 @@ func TestRegistrationNeedsTokenAndTerms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := surf(t, srv)
-	s.get(t, "/register").shows(t, 200, "Registration token", "I have read and accept the House rules")
+	s := apitest.Surf(t, srv)
+	s.Get(t, "/register").Shows(t, 200, "Registration token", "I have read and accept the House rules")
 	form := url.Values{"username": {"carol"}, "password": {"three short words"}, "password_again": {"three short words"},
 		"registration_token": {"welcome"}, "accept_terms": {"yes"}}
-	s.post(t, "/register", with(form, "registration_token", "")).shows(t, 400, "Enter the registration token.")
-	s.post(t, "/register", with(form, "registration_token", "other")).shows(t, 400, "This registration token is not valid, or has been used up.")
-	s.post(t, "/register", with(form, "accept_terms", "")).shows(t, 400, "Tick this to make an account here.")
-	s.post(t, "/register", form).goes(t, "/account")
+	s.Post(t, "/register", with(form, "registration_token", "")).Shows(t, 400, "Enter the registration token.")
+	s.Post(t, "/register", with(form, "registration_token", "other")).Shows(t, 400, "This registration token is not valid, or has been used up.")
+	s.Post(t, "/register", with(form, "accept_terms", "")).Shows(t, 400, "Tick this to make an account here.")
+	s.Post(t, "/register", form).Goes(t, "/account")
 
-	second := surf(t, srv)
-	second.get(t, "/register")
-	second.post(t, "/register", with(form, "username", "dave")).shows(t, 400, "This registration token is not valid, or has been used up.")
+	second := apitest.Surf(t, srv)
+	second.Get(t, "/register")
+	second.Post(t, "/register", with(form, "username", "dave")).Shows(t, 400, "This registration token is not valid, or has been used up.")
 }
 
 // TestRegistrationWithApproval is A-19 and A-32: the page says that the account
@@ -114,12 +114,12 @@ func TestRegistrationWithApproval(t *testing.T) {
 	})
 	client := register(t, srv, "Element")
 	page := sorted(t, authorizePath(client, "CAROLDEVICE", "prompt", "create"))
-	s := surf(t, srv)
-	s.get(t, page).goes(t, "/register?"+url.Values{"continue": {page}}.Encode())
-	s.get(t, "/register?"+url.Values{"continue": {page}}.Encode()).shows(t, 200, "to go on to Element", "An administrator of this server looks at each new account.")
+	s := apitest.Surf(t, srv)
+	s.Get(t, page).Goes(t, "/register?"+url.Values{"continue": {page}}.Encode())
+	s.Get(t, "/register?"+url.Values{"continue": {page}}.Encode()).Shows(t, 200, "to go on to Element", "An administrator of this server looks at each new account.")
 	form := url.Values{"username": {"carol"}, "password": {"three short words"}, "password_again": {"three short words"}, "continue": {page}}
-	s.post(t, "/register", form).goes(t, page)
-	waiting := s.get(t, page).shows(t, 200, "Waiting for approval", "Your account @carol:narthex.test has been made.", "Back to Element")
+	s.Post(t, "/register", form).Goes(t, page)
+	waiting := s.Get(t, page).Shows(t, 200, "Waiting for approval", "Your account @carol:narthex.test has been made.", "Back to Element")
 	_, rest, _ := strings.Cut(waiting.HTML, `class="button" href="`)
 	back, _, _ := strings.Cut(rest, `"`)
 	for _, part := range []string{callback + "?", "error=access_denied", "state=the&#43;%3Cstate%3E", "waiting&#43;for&#43;the&#43;approval"} {
@@ -128,26 +128,26 @@ func TestRegistrationWithApproval(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/account", "/account/sessions", "/account/password", "/sso?redirect_url=https%3A%2F%2Fchat.example.net%2F"} {
-		s.get(t, path).shows(t, 200, "Waiting for approval").without(t, "<form")
+		s.Get(t, path).Shows(t, 200, "Waiting for approval").Without(t, "<form")
 	}
-	if answer := s.post(t, "/oauth2/authorize", with(queryOf(page), "answer", "allow")); answer.Status == 303 && strings.Contains(answer.Location, "code=") {
+	if answer := s.Post(t, "/oauth2/authorize", with(queryOf(page), "answer", "allow")); answer.Status == 303 && strings.Contains(answer.Location, "code=") {
 		t.Errorf("got a code: %s", answer.Location)
 	}
 
-	again := surf(t, srv)
-	again.get(t, "/login")
-	again.post(t, "/login", url.Values{"username": {"carol"}, "password": {"wrong"}}).shows(t, 403, wrongText).without(t, "approval")
+	again := apitest.Surf(t, srv)
+	again.Get(t, "/login")
+	again.Post(t, "/login", url.Values{"username": {"carol"}, "password": {"wrong"}}).Shows(t, 403, wrongText).Without(t, "approval")
 	srv.Advance(newFor)
-	again.post(t, "/login", url.Values{"username": {"carol"}, "password": {"three short words"}}).goes(t, "/account")
-	again.get(t, "/account").shows(t, 200, "Your account @carol:narthex.test is not approved yet.")
+	again.Post(t, "/login", url.Values{"username": {"carol"}, "password": {"three short words"}}).Goes(t, "/account")
+	again.Get(t, "/account").Shows(t, 200, "Your account @carol:narthex.test is not approved yet.")
 
 	carol := accountsID(t, "carol")
 	if err := srv.App.DB.Write(t.Context(), func(tx *db.Tx) error { return srv.App.Accounts.Approve(tx, carol, "test", "") }); err != nil {
 		t.Fatal(err)
 	}
-	again.get(t, "/account").shows(t, 200, "Your account")
-	again.get(t, "/login").goes(t, "/account")
-	s.get(t, page).shows(t, 200, "Let Element use your account?")
+	again.Get(t, "/account").Shows(t, 200, "Your account")
+	again.Get(t, "/login").Goes(t, "/account")
+	s.Get(t, page).Shows(t, 200, "Let Element use your account?")
 }
 
 func TestPreapprovedRegistration(t *testing.T) {
@@ -161,8 +161,8 @@ func TestPreapprovedRegistration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := surf(t, srv)
-	s.get(t, "/register")
-	s.post(t, "/register", url.Values{"username": {"carol"}, "password": {"three short words"}, "password_again": {"three short words"}, "registration_token": {"friend"}}).goes(t, "/account")
-	s.get(t, "/account").shows(t, 200, "Your account", "@carol:narthex.test")
+	s := apitest.Surf(t, srv)
+	s.Get(t, "/register")
+	s.Post(t, "/register", url.Values{"username": {"carol"}, "password": {"three short words"}, "password_again": {"three short words"}, "registration_token": {"friend"}}).Goes(t, "/account")
+	s.Get(t, "/account").Shows(t, 200, "Your account", "@carol:narthex.test")
 }

@@ -25,16 +25,16 @@ func pagesOf(srv *apitest.Server, method string) (routes []httpapi.Route) {
 func TestNoOtherSiteSendsForms(t *testing.T) {
 	srv := apitest.New(t)
 	srv.User(t, "alice")
-	s := surf(t, srv).signIn(t, "alice")
-	s.header.Set("Sec-Fetch-Site", "cross-site")
+	s := apitest.Surf(t, srv).SignIn(t, "alice")
+	s.Header.Set("Sec-Fetch-Site", "cross-site")
 	forms := pagesOf(srv, http.MethodPost)
 	if len(forms) < 10 {
 		t.Errorf("there are only %d forms", len(forms))
 	}
 	for _, r := range forms {
-		s.post(t, r.Path, nil).shows(t, 403, "This form was sent by another website.")
+		s.Post(t, r.Path, nil).Shows(t, 403, "This form was sent by another website.")
 	}
-	s.get(t, "/account").shows(t, 200) // links from other sites work
+	s.Get(t, "/account").Shows(t, 200) // links from other sites work
 }
 
 var target = regexp.MustCompile(`(?:href|action)="(/[^"?#]*)`)
@@ -46,12 +46,12 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	srv.User(t, "alice")
 	client := register(t, srv, "Element")
 	device := ask(t, srv, client, "NEWDEVICE1")
-	s := surf(t, srv)
+	s := apitest.Surf(t, srv)
 	served := map[string]bool{}
 	for _, r := range srv.App.Routes() {
 		served[r.Path] = true
 	}
-	check := func(v seen) {
+	check := func(v apitest.Seen) {
 		t.Helper()
 		for _, m := range target.FindAllStringSubmatch(v.HTML, -1) {
 			if path := m[1]; !served[path] && !strings.HasPrefix(path, "/assets/") {
@@ -60,9 +60,9 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/login", "/register", "/signed-out"} {
-		check(s.get(t, path).shows(t, 200))
+		check(s.Get(t, path).Shows(t, 200))
 	}
-	s.signIn(t, "alice")
+	s.SignIn(t, "alice")
 	for _, r := range pagesOf(srv, http.MethodGet) {
 		path := map[string]string{
 			"showConsent": authorizePath(client, "NEWDEVICE1"), "showSSO": "/sso?redirect_url=https%3A%2F%2Fchat.example.net%2F",
@@ -71,10 +71,10 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		if path == "" {
 			path = strings.ReplaceAll(r.Path, "{name}", "none")
 		}
-		check(s.get(t, path))
+		check(s.Get(t, path))
 	}
-	check(s.get(t, "/link"))
-	check(s.post(t, "/link", nil))
+	check(s.Get(t, "/link"))
+	check(s.Post(t, "/link", nil))
 }
 
 // TestFaultsOfTheServer holds that a fault has a page, too, which tells its number
@@ -82,7 +82,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 func TestFaultsOfTheServer(t *testing.T) {
 	srv := apitest.New(t)
 	srv.User(t, "alice")
-	s := surf(t, srv).signIn(t, "alice")
+	s := apitest.Surf(t, srv).SignIn(t, "alice")
 	err := srv.App.DB.Write(t.Context(), func(tx *db.Tx) error {
 		_, err := tx.Exec(`DROP TABLE browser_sessions`)
 		return err
@@ -90,5 +90,5 @@ func TestFaultsOfTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.get(t, "/account").shows(t, 500, "Something went wrong here", "Number of this request, for an administrator:").without(t, "browser_sessions", "SQL", "table")
+	s.Get(t, "/account").Shows(t, 500, "Something went wrong here", "Number of this request, for an administrator:").Without(t, "browser_sessions", "SQL", "table")
 }
