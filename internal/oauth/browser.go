@@ -89,6 +89,18 @@ func (s *Service) SignInBrowser(tx *db.Tx, checked accounts.Account, call *httpa
 	return cookie, err
 }
 
+// ProveBrowser notes that the person has proved who they are just now, and gives the
+// new value of the cookie: one that was stolen before does not profit. It fails with
+// db.ErrNoRow if the browser has been signed out since it was looked at.
+func (s *Service) ProveBrowser(tx *db.Tx, b Browser) (cookie string, err error) {
+	cookie = secret.New(secret.BrowserSession)
+	n, err := tx.Exec(`UPDATE browser_sessions SET session_hash = $2, proved_ts = $3 WHERE session_hash = $1`, b.hash, secret.Hash(cookie), tx.Now.UnixMilli())
+	if err == nil && n == 0 {
+		err = db.ErrNoRow
+	}
+	return cookie, err
+}
+
 // SignOutBrowser ends what the cookie stands for.
 func (s *Service) SignOutBrowser(tx *db.Tx, cookie string) error {
 	_, err := tx.Exec(`DELETE FROM browser_sessions WHERE session_hash = $1`, secret.Hash(cookie))

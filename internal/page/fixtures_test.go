@@ -64,6 +64,8 @@ var pages = map[string]page.Page{
 	"deactivate-wrong":    page.Deactivate{UserID: alice, Erase: true, Problem: page.Problem{Field: "password", Text: "This is not your password."}},
 	"reset-identity":      page.ResetIdentity{UserID: alice},
 	"reset-identity-done": page.ResetIdentity{UserID: alice, Allowed: true},
+	"confirm":             page.Confirm{UserID: alice, Continue: "/account/security"},
+	"confirm-wrong":       page.Confirm{UserID: alice, Continue: "/account/security", Problem: page.Problem{Field: "password", Text: "This is not your password."}},
 	"confirm-address":     page.ConfirmAddress{Action: "/threepid/submitToken", SID: "a-sid", ClientSecret: "a.secret", Token: `"><b>`},
 	"address-confirmed":   page.AddressConfirmed{},
 	"password-confirmed":  page.AddressConfirmed{Password: true, Next: "https://app.example.org/#/welcome"},

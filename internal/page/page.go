@@ -52,7 +52,7 @@ func Render(f Frame, p Page) ([]byte, error) {
 	}
 	s := shell{Frame: f, Page: p}
 	switch p.(type) {
-	case Account, Sessions, Session, Password, Profile, Deactivate, ResetIdentity:
+	case Account, Sessions, Session, Password, Profile, Deactivate, ResetIdentity, Confirm:
 		s.Account = true
 	}
 	var out bytes.Buffer

@@ -200,6 +200,24 @@ func (v *Visitor) Confirm(next string) (httpapi.Reply, error) {
 	return v.Leave(ConfirmPath + "?" + url.Values{"continue": {next}}.Encode())
 }
 
+// Prove notes that the person has proved just now who they are. The function fails if
+// the account has changed since. Prove fails with db.ErrNoRow if the browser has been
+// signed out meanwhile.
+func (v *Visitor) Prove(ctx context.Context, unchanged func(tx *db.Tx) error) error {
+	var cookie string
+	err := v.s.db.Write(ctx, func(tx *db.Tx) (err error) {
+		if err := unchanged(tx); err != nil {
+			return err
+		}
+		cookie, err = v.s.oauth.ProveBrowser(tx, v.Browser)
+		return err
+	})
+	if err == nil {
+		v.setCookie(v.s.cookies.session, cookie, sessionLife)
+	}
+	return err
+}
+
 // Owns reports whether a form was made for this browser and its session.
 func (v *Visitor) Owns(token string) bool { return page.IsFormToken(token, v.visit, v.session) }
 

@@ -42,6 +42,9 @@ func (s *Service) Routes() []httpapi.Route {
 		httpapi.Page("GET "+ssoPath, "showSSO", httpapi.Cheap, s.showSSO).Fails(errcode.InvalidParam),
 		httpapi.Page("POST "+ssoPath, "confirmSSO", httpapi.Cheap, s.confirmSSO).Fails(errcode.InvalidParam),
 
+		httpapi.Page("GET "+visitor.ConfirmPath, "showConfirm", httpapi.Cheap, s.showConfirm),
+		httpapi.Page("POST "+visitor.ConfirmPath, "confirmIdentity", httpapi.Login, s.confirmIdentity),
+
 		httpapi.Page("GET "+accountPath, "showAccount", httpapi.Cheap, s.showAccount),
 		httpapi.Page("GET "+sessionsPath, "showSessions", httpapi.Cheap, s.showSessions),
 		httpapi.Page("GET "+sessionPath, "showSession", httpapi.Cheap, s.showSession).Fails(errcode.NotFound),
