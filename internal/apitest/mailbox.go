@@ -126,9 +126,10 @@ func (d *delivery) Logout() error                        { return nil }
 func (d *delivery) Rcpt(to string, _ *smtp.RcptOptions) error {
 	d.box.mu.Lock()
 	defer d.box.mu.Unlock()
-	if d.to = append(d.to, to); d.box.refused[to] {
+	if d.box.refused[to] {
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "No such user"}
 	}
+	d.to = append(d.to, to)
 	return nil
 }
 
