@@ -11,12 +11,14 @@ import (
 var ranks = map[string]int{
 	"internal/id": 10, "internal/errcode": 10, "internal/canonicaljson": 10,
 
+	"internal/xmatrix": 11,
+
 	"internal/event": 20, "internal/authrules": 21, "internal/stateres": 22,
 
 	"internal/config": 30, "internal/secret": 30, "internal/db": 31, "internal/bus": 32,
 	"internal/jobs": 33, "internal/signing": 33, "internal/mail": 34, "internal/sms": 34, "internal/httpapi": 34, "internal/metrics": 35, "internal/page": 35, "internal/outbound": 35,
 	"internal/validation":     37, // after mail and sms
-	"internal/identityserver": 37,
+	"internal/identityserver": 38, // after validation, whose media it has
 
 	"internal/accounts": 40, "internal/accountdata": 40, "internal/rendezvous": 40, "internal/identity": 40, "internal/factors": 41,
 

@@ -16,6 +16,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/validation"
+	"github.com/narthex-matrix/narthex/internal/xmatrix"
 )
 
 // validated gives the address of a session, or says in this API's codes why there
@@ -122,7 +123,7 @@ const maxUnbindBody = 64 << 10
 // signed the request, or for whoever shows by a validated session that the address
 // is theirs. It succeeds too where there was nothing to take back.
 func (s *Service) unbind(ctx context.Context, call *httpapi.Call, r *http.Request) (httpapi.Reply, error) {
-	signed := isSigned(r)
+	signed := xmatrix.Is(r.Header.Get("Authorization"))
 	if !signed {
 		if err := s.signedIn(ctx, call, r); err != nil {
 			return httpapi.Reply{}, err

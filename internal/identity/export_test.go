@@ -15,6 +15,3 @@ func LookupHash(medium, address, pepper string) string {
 func PutAssociation(tx *db.Tx, address string, user id.UserID) error {
 	return putAssociation(tx, association{Medium: validation.Email, Address: address, UserID: user, TS: tx.Now.UnixMilli()})
 }
-
-// ParseXMatrix is parseXMatrix.
-func ParseXMatrix(header string) (map[string]string, bool) { return parseXMatrix(header) }

@@ -7,41 +7,16 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
-	"github.com/narthex-matrix/narthex/internal/canonicaljson"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/xmatrix"
 )
-
-// scheme is the authentication scheme of requests between servers (server-server
-// API, "Request Authentication").
-const scheme = "X-Matrix"
 
 // signRequest gives the Authorization header of a request to a homeserver.
 func (s *Service) signRequest(method, uri string, destination id.ServerName, body []byte) (string, error) {
-	object, err := canonicaljson.Canonical(requestObject(method, uri, string(s.name), "destination", string(destination), body))
-	if err != nil {
-		return "", err
-	}
-	signature := canonicaljson.EncodeBase64(ed25519.Sign(s.key.Private, object))
-	return fmt.Sprintf(`%s origin="%s",destination="%s",key="%s",sig="%s"`, scheme, s.name, destination, s.key.ID, signature), nil
-}
-
-// requestObject is what the signature of a request covers. The destination is a
-// member of its own name.
-func requestObject(method, uri, origin, destinationName, destination string, body []byte) []byte {
-	var members []canonicaljson.Member
-	for name, value := range map[string]string{"method": method, "uri": uri, "origin": origin, destinationName: destination} {
-		members = canonicaljson.Set(members, name, canonicaljson.AppendString(nil, value))
-	}
-	return canonicaljson.AppendObject(nil, canonicaljson.Set(members, "content", body))
-}
-
-// isSigned reports whether a request claims to come from a homeserver.
-func isSigned(r *http.Request) bool {
-	name, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.EqualFold(name, scheme)
+	return xmatrix.Request{Method: method, URI: uri, Origin: string(s.name), Destination: string(destination), DestinationName: xmatrix.Destination, Body: body}.
+		Sign(s.key.ID, s.key.Private)
 }
 
 var (
@@ -58,7 +33,7 @@ var (
 // `destination_is`; and some name the server, others the host that clients were
 // given. Each of these is taken, since all of them name this service.
 func (s *Service) verifyRequest(ctx context.Context, call *httpapi.Call, r *http.Request, body []byte, server id.ServerName) error {
-	claims, ok := parseXMatrix(r.Header.Get("Authorization"))
+	claims, ok := xmatrix.Parse(r.Header.Get("Authorization"))
 	if !ok || len(r.Header.Values("Authorization")) != 1 {
 		return errHeader
 	}
@@ -77,9 +52,9 @@ func (s *Service) verifyRequest(ctx context.Context, call *httpapi.Call, r *http
 		return err
 	}
 	for _, destination := range destinations {
-		for _, name := range []string{"destination", "destination_is"} {
-			object := requestObject(r.Method, r.URL.RequestURI(), string(server), name, string(destination), body)
-			if err = verify(object, string(server), claims["key"], claims["sig"], key); err == nil {
+		for _, name := range []string{xmatrix.Destination, xmatrix.DestinationIs} {
+			signed := xmatrix.Request{Method: r.Method, URI: r.URL.RequestURI(), Origin: string(server), Destination: string(destination), DestinationName: name, Body: body}
+			if err = signed.Verify(claims["sig"], key); err == nil {
 				return nil
 			}
 		}
@@ -96,20 +71,4 @@ func (s *Service) homeserverKey(ctx context.Context, call *httpapi.Call, server 
 		return nil, fmt.Errorf("%w: it has no such key", errRefused)
 	}
 	return key, nil
-}
-
-// verify checks a signature that stands beside its object.
-func verify(object []byte, server, keyID, signature string, key ed25519.PublicKey) error {
-	raw, err := canonicaljson.DecodeBase64(signature)
-	if err != nil {
-		return canonicaljson.ErrBadSignature
-	}
-	canon, err := canonicaljson.CanonicalLoose(object)
-	if err != nil {
-		return err
-	}
-	if !ed25519.Verify(key, canon, raw) {
-		return canonicaljson.ErrBadSignature
-	}
-	return nil
 }

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/canonicaljson"
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -156,41 +154,4 @@ func TestTP95_UnbindByThisHomeserver(t *testing.T) {
 	s.send(t, r.authorization(t), r.body).OK(t, nil)
 	r.keyID = "ed25519:none"
 	s.send(t, r.authorization(t), r.body).Fails(t, s.Server, errcode.Forbidden)
-}
-
-func TestParseXMatrix(t *testing.T) {
-	for header, want := range map[string]map[string]string{
-		`X-Matrix origin="a.example",destination="b",key="ed25519:1",sig="x"`: {"origin": "a.example", "destination": "b", "key": "ed25519:1", "sig": "x"},
-		`X-Matrix origin=a.example:8448,key=ed25519:1,sig="x"`:                {"origin": "a.example:8448", "key": "ed25519:1", "sig": "x"},
-		"x-matrix   ORIGIN=a \t,\t Key=b":                                     {"origin": "a", "key": "b"},
-		`X-Matrix origin="a\"b\\c,=d"`:                                        {"origin": `a"b\c,=d`},
-		`X-Matrix origin="",other=1`:                                          {"origin": "", "other": "1"},
-		`X-Matrix sig="a+/="`:                                                 {"sig": "a+/="},
-		`X-Matrix sig=a+/=`:                                                   {"sig": "a+/="},
-		`X-Matrix`:                                                            nil,
-		`X-Matrix origin`:                                                     nil,
-		`X-Matrix origin=`:                                                    nil,
-		`X-Matrix =a`:                                                         nil,
-		`X-Matrix origin="a`:                                                  nil,
-		`X-Matrix origin="a\`:                                                 nil,
-		`X-Matrix origin="a" key="b"`:                                         nil,
-		`X-Matrix origin=a key=b`:                                             nil,
-		`X-Matrix origin=a,origin=b`:                                          nil,
-		`X-Matrix origin=a,Origin=b`:                                          nil,
-		`Bearer origin=a`:                                                     nil,
-	} {
-		got, ok := identity.ParseXMatrix(header)
-		if ok != (want != nil) || (ok && !cmp.Equal(got, want)) {
-			t.Errorf("%s: got %v, %v, want %v", header, got, ok, want)
-		}
-	}
-}
-
-func FuzzParseXMatrix(f *testing.F) {
-	f.Add(`X-Matrix origin="a\"",key=ed25519:1 , sig="x"`)
-	f.Fuzz(func(t *testing.T, header string) {
-		if params, ok := identity.ParseXMatrix(header); ok && len(params) == 0 {
-			t.Error("a header without parameters was read")
-		}
-	})
 }

@@ -1,16 +1,22 @@
-package identity
+package xmatrix
 
 import "strings"
 
-// parseXMatrix reads the parameters of an Authorization header of the scheme
-// X-Matrix, with their names in lower case. It takes what the specification asks a
-// recipient to take: space around commas, values with and without quotes, and colons
-// in the latter. A parameter that is there twice makes the header unreadable.
-func parseXMatrix(header string) (params map[string]string, ok bool) {
-	name, rest, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(name, scheme) {
+// Is reports whether an Authorization header is of the scheme.
+func Is(header string) bool {
+	name, _, _ := strings.Cut(header, " ")
+	return strings.EqualFold(name, scheme)
+}
+
+// Parse reads the parameters of an Authorization header of the scheme, with their
+// names in lower case. It takes what the specification asks a recipient to take:
+// space around commas, values with and without quotes, and colons in the latter. A
+// parameter that is there twice makes the header unreadable.
+func Parse(header string) (params map[string]string, ok bool) {
+	if !Is(header) {
 		return nil, false
 	}
+	_, rest, _ := strings.Cut(header, " ")
 	params = map[string]string{}
 	for rest = strings.Trim(rest, " \t"); rest != ""; {
 		name, after, found := strings.Cut(rest, "=")
@@ -21,15 +27,15 @@ func parseXMatrix(header string) (params map[string]string, ok bool) {
 		if _, twice := params[name]; twice {
 			return nil, false
 		}
-		if params[name], rest, ok = xMatrixValue(after); !ok {
+		if params[name], rest, ok = value(after); !ok {
 			return nil, false
 		}
 	}
 	return params, len(params) > 0
 }
 
-// xMatrixValue takes a value from the beginning of the text, and the comma after it.
-func xMatrixValue(text string) (value, rest string, ok bool) {
+// value takes a value from the beginning of the text, and the comma after it.
+func value(text string) (value, rest string, ok bool) {
 	if quoted, has := strings.CutPrefix(text, `"`); has {
 		if value, rest, ok = unquote(quoted); !ok {
 			return "", "", false
