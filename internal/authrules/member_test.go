@@ -2,6 +2,7 @@ package authrules
 
 import (
 	"crypto/ed25519"
+	"strings"
 	"testing"
 
 	cj "github.com/narthex-matrix/narthex/internal/canonicaljson"
@@ -155,12 +156,17 @@ func TestThirdPartyInvite(t *testing.T) {
 		return func(r *room) { r.set(mod, event.TypeThirdPartyInvite, "tok", content) }
 	}
 	single, list := with(`{"public_key":"`+public+`"}`), with(`{"public_key":"AAAA","public_keys":[{},{"public_key":"`+public+`"}]}`)
+	inURLs := strings.NewReplacer("+", "-", "/", "_").Replace(public)
+	if inURLs == public {
+		t.Fatal("the key is the same in both alphabets")
+	}
 	rule := func(n string) string {
 		return "5.3.1." + n + " 4.3.1." + n + " 4.3.1." + n + " 4.4.1." + n + " 4.4.1." + n + " 5.4.1." + n
 	}
 	runCases(t, []testCase{
 		{name: "one key", setup: single, try: attempt(mod, never, `{"signed":`+signed+`}`), rules: "ok"},
 		{name: "many keys", setup: list, try: attempt(mod, never, `{"signed":`+signed+`}`), rules: "ok"},
+		{name: "a key in the alphabet for URLs", setup: with(`{"public_key":"` + inURLs + `"}`), try: attempt(mod, never, `{"signed":`+signed+`}`), rules: "ok"},
 		{name: "of the banned", setup: single, try: attempt(mod, banned, `{"signed":`+sign(`{"mxid":"@banned:s","token":"tok"}`)+`}`), rules: rule("1"), kind: TargetState},
 		{name: "unsigned part", setup: single, try: attempt(mod, never, `{}`), rules: rule("2"), kind: Content},
 		{name: "not an object", setup: single, try: attempt(mod, never, `"x"`), rules: rule("2"), kind: Content},
@@ -170,7 +176,33 @@ func TestThirdPartyInvite(t *testing.T) {
 		{name: "by another sender", setup: single, try: attempt(admin, never, `{"signed":`+signed+`}`), rules: rule("6"), kind: Ownership},
 		{name: "wrong key", setup: with(`{"public_key":"` + cj.EncodeBase64(make([]byte, 32)) + `"}`), try: attempt(mod, never, `{"signed":`+signed+`}`), rules: rule("8")},
 		{name: "no signature", setup: single, try: attempt(mod, never, `{"signed":{"mxid":"@never:s","token":"tok"}}`), rules: rule("8")},
+		{name: "taken back", setup: with(`{}`), try: attempt(mod, never, `{"signed":`+signed+`}`), rules: rule("8")},
 	})
+}
+
+// The key's own address comes before the one of the older member beside the list.
+func TestSigningKey(t *testing.T) {
+	identityKey := ed25519.NewKeyFromSeed([]byte("an identity server's key, 32 b.."))
+	public := cj.EncodeBase64(identityKey.Public().(ed25519.PublicKey))
+	signed, err := cj.Sign([]byte(`{"mxid":"@never:s","token":"tok"}`), "id.example", "ed25519:0", identityKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for content, want := range map[string]string{
+		`{"public_key":"` + public + `","key_validity_url":"old","public_keys":[{"public_key":"AAAA","key_validity_url":"other"},{"public_key":"` + public + `","key_validity_url":"own"}]}`: "own",
+		`{"public_key":"` + public + `","key_validity_url":"old","public_keys":[{"public_key":"AAAA","key_validity_url":"other"}]}`:                                                          "old",
+		`{"public_key":"` + public + `","key_validity_url":1}`: "",
+	} {
+		key, ok := SigningKey([]byte(content), signed)
+		if !ok || key.Public != public || key.ValidityURL != want {
+			t.Errorf("%s: got %+v, %t; want the address %q", content, key, ok, want)
+		}
+	}
+	for _, content := range []string{`{}`, `[]`, `{"public_key":"!"}`, `{"public_keys":[1,{"public_key":2}]}`} {
+		if key, ok := SigningKey([]byte(content), signed); ok {
+			t.Errorf("%s: got %+v", content, key)
+		}
+	}
 }
 
 func TestLevels(t *testing.T) {

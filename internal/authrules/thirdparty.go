@@ -2,6 +2,7 @@ package authrules
 
 import (
 	"errors"
+	"strings"
 
 	cj "github.com/narthex-matrix/narthex/internal/canonicaljson"
 	"github.com/narthex-matrix/narthex/internal/event"
@@ -31,7 +32,7 @@ func (c *check) thirdPartyInvite() *Rejection {
 	if invite.Sender != c.Sender {
 		return reject(rule+".6", Ownership, "The third-party invite was made by another user.")
 	}
-	if !signedByAny(signed, publicKeys(invite.Content)) {
+	if _, ok := SigningKey(invite.Content, signed); !ok {
 		return reject(rule+".8", Other, "The third-party invite is not signed by the identity server it was made with.")
 	}
 	return nil
@@ -52,35 +53,53 @@ func signedPart(invite []byte) (signed []byte, mxid, token string) {
 	return signed, mxid, token
 }
 
-// publicKeys returns the keys named in the content of m.room.third_party_invite.
-func publicKeys(content []byte) [][]byte {
+// InviteKey is one of the keys that an m.room.third_party_invite names.
+type InviteKey struct {
+	Public      string // in base64, as the event has it
+	ValidityURL string // where the identity server says whether it still counts; "" if nowhere
+
+	raw []byte
+}
+
+// SigningKey returns which key of an m.room.third_party_invite's content has signed
+// an acceptance, that is third_party_invite.signed of the membership that follows.
+// It reports false if none has, as for an invite that was taken back, whose content
+// is empty.
+func SigningKey(content, signed []byte) (InviteKey, bool) {
+	return signedByAny(signed, inviteKeys(content))
+}
+
+// inviteKeys returns the keys named in the content of m.room.third_party_invite. Of
+// a key that is there twice, the entry in the list comes first: in the older member
+// beside it, servers write an address that need not be the key's own.
+func inviteKeys(content []byte) []InviteKey {
 	members, err := cj.AppendMembers(nil, content)
 	if err != nil {
 		return nil
 	}
-	keys := appendKey(nil, members)
-	elements, err := cj.Elements(cj.Get(members, "public_keys"))
-	if err != nil {
-		return keys
-	}
-	for _, element := range elements {
-		if entry, err := cj.AppendMembers(nil, element); err == nil {
-			keys = appendKey(keys, entry)
+	var keys []InviteKey
+	if elements, err := cj.Elements(cj.Get(members, "public_keys")); err == nil {
+		for _, element := range elements {
+			if entry, err := cj.AppendMembers(nil, element); err == nil {
+				keys = appendKey(keys, entry)
+			}
 		}
 	}
-	return keys
+	return appendKey(keys, members)
 }
 
-func appendKey(keys [][]byte, members []cj.Member) [][]byte {
+func appendKey(keys []InviteKey, members []cj.Member) []InviteKey {
 	text, ok := cj.Text(cj.Get(members, "public_key"))
 	if !ok {
 		return keys
 	}
-	key, err := cj.DecodeBase64(text)
+	// Either alphabet is allowed here (client-server API, m.room.third_party_invite).
+	raw, err := cj.DecodeBase64(strings.NewReplacer("-", "+", "_", "/").Replace(text))
 	if err != nil {
 		return keys
 	}
-	return append(keys, key)
+	validity, _ := cj.Text(cj.Get(members, "key_validity_url"))
+	return append(keys, InviteKey{Public: text, ValidityURL: validity, raw: raw})
 }
 
 // mostVerifications bounds the pairs of signature and key that are tried. An honest
@@ -88,15 +107,15 @@ func appendKey(keys [][]byte, members []cj.Member) [][]byte {
 // keep a processor busy for seconds.
 const mostVerifications = 64
 
-// signedByAny reports whether any signature on an object is by any of the keys.
-func signedByAny(object []byte, keys [][]byte) bool {
+// signedByAny returns the key that has made one of the signatures on an object.
+func signedByAny(object []byte, keys []InviteKey) (InviteKey, bool) {
 	members, err := cj.AppendMembers(nil, object)
 	if err != nil {
-		return false
+		return InviteKey{}, false
 	}
 	servers, err := cj.AppendMembers(nil, cj.Get(members, "signatures"))
 	if err != nil {
-		return false
+		return InviteKey{}, false
 	}
 	tried := 0
 	for _, server := range servers {
@@ -107,11 +126,11 @@ func signedByAny(object []byte, keys [][]byte) bool {
 		for _, signature := range signatures {
 			for _, key := range keys {
 				if tried++; tried > mostVerifications {
-					return false
+					return InviteKey{}, false
 				}
-				err := cj.Verify(object, string(server.Key), string(signature.Key), key)
+				err := cj.Verify(object, string(server.Key), string(signature.Key), key.raw)
 				if err == nil {
-					return true
+					return key, true
 				}
 				if errors.Is(err, cj.ErrNotSigned) {
 					break
@@ -119,5 +138,5 @@ func signedByAny(object []byte, keys [][]byte) bool {
 			}
 		}
 	}
-	return false
+	return InviteKey{}, false
 }
