@@ -21,6 +21,9 @@ type Account struct {
 	Suspended    bool
 	Deactivated  bool
 	Erased       bool
+	// SecondFactor says that a password alone does not sign in: the account has a
+	// passkey, or one-time codes.
+	SecondFactor bool
 	// Signup is how the account was registered; empty for those that were not.
 	Signup Signup
 }
@@ -35,12 +38,12 @@ type Signup struct {
 // Pending reports whether the account waits for an administrator's decision.
 func (a Account) Pending() bool { return a.Approved != nil && !*a.Approved }
 
-const accountColumns = `user_id, created_ts, password_hash, admin, guest, approved, locked, suspended, deactivated_ts IS NOT NULL, erased_pos IS NOT NULL,
+const accountColumns = `user_id, created_ts, password_hash, admin, guest, approved, locked, suspended, deactivated_ts IS NOT NULL, erased_pos IS NOT NULL, second_factor,
 	registered_ip, registered_user_agent, registration_token`
 
 func scanAccount(r db.Row) (a Account, err error) {
 	var created int64
-	err = r.Scan(&a.UserID, &created, &a.PasswordHash, &a.Admin, &a.Guest, &a.Approved, &a.Locked, &a.Suspended, &a.Deactivated, &a.Erased,
+	err = r.Scan(&a.UserID, &created, &a.PasswordHash, &a.Admin, &a.Guest, &a.Approved, &a.Locked, &a.Suspended, &a.Deactivated, &a.Erased, &a.SecondFactor,
 		&a.Signup.IP, &a.Signup.UserAgent, &a.Signup.Token)
 	a.Created = time.UnixMilli(created)
 	return a, err
@@ -80,9 +83,9 @@ func (s *Service) Exists(tx *db.Tx, userID id.UserID) (bool, error) {
 
 // Insert adds an account, or fails with db.ErrDuplicate and leaves all as it was.
 func (s *Service) Insert(tx *db.Tx, a Account) error {
-	n, err := tx.Exec(`INSERT INTO users (user_id, created_ts, password_hash, admin, guest, approved, locked, suspended,
+	n, err := tx.Exec(`INSERT INTO users (user_id, created_ts, password_hash, admin, guest, approved, locked, suspended, second_factor,
 			registered_ip, registered_user_agent, registration_token)
-		VALUES ($1, $2, $3, $4, $5, $6, FALSE, FALSE, $7, $8, $9) ON CONFLICT (user_id) DO NOTHING`,
+		VALUES ($1, $2, $3, $4, $5, $6, FALSE, FALSE, FALSE, $7, $8, $9) ON CONFLICT (user_id) DO NOTHING`,
 		a.UserID, tx.Now.UnixMilli(), a.PasswordHash, a.Admin, a.Guest, a.Approved, a.Signup.IP, printable(a.Signup.UserAgent), a.Signup.Token)
 	if err == nil && n == 0 {
 		return db.ErrDuplicate

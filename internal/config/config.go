@@ -73,12 +73,19 @@ type Login struct {
 	AccessTokenLifetime Duration `key:"access_token_lifetime"`
 	LoginTokenLifetime  Duration `key:"login_token_lifetime"`
 	Password            Password `key:"password"`
+	SecondFactor        SecondFactor `key:"second_factor"`
 }
 
 // Password holds the keys login.password.*.
 type Password struct {
 	MaxConcurrentHashes int `key:"max_concurrent_hashes"`
 	MinLength           int `key:"min_length"` // in characters
+}
+
+// SecondFactor holds the keys login.second_factor.*.
+type SecondFactor struct {
+	Required string `key:"required" oneof:"none,administrators,everyone"`
+	KeyFile  string `key:"key_file"` // empty: in the folder Data
 }
 
 // OAuth holds the keys oauth.*.
@@ -177,6 +184,7 @@ func Default() Config {
 			AccessTokenLifetime: hour,
 			LoginTokenLifetime:  2 * minute,
 			Password:            Password{MaxConcurrentHashes: 2, MinLength: 8},
+			SecondFactor:        SecondFactor{Required: "none"},
 		},
 		OAuth:      OAuth{Enabled: true, AccessTokenLifetime: 5 * minute, DeviceCodeLifetime: 20 * minute},
 		Rendezvous: Rendezvous{Enabled: true, DeniedNetworks: []string{}, Mode: "authenticated", StablePaths: true, Lifetime: 5 * minute, MaxPayload: 10 << 10},

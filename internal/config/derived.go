@@ -74,6 +74,15 @@ func (c Config) DatabaseSource() string {
 	return filepath.Join(c.Data, "narthex.db")
 }
 
+// SecondFactorKey returns the file with the key that the secrets of one-time codes are
+// encrypted with.
+func (c Config) SecondFactorKey() string {
+	if c.Login.SecondFactor.KeyFile != "" {
+		return c.Login.SecondFactor.KeyFile
+	}
+	return filepath.Join(c.Data, "second-factor.key")
+}
+
 // Networks reads a list of networks that has been checked; it leaves out what is
 // none.
 func Networks(list []string) []netip.Prefix {

@@ -42,6 +42,11 @@ var docs = map[string]string{
 		"Each takes a processor core for a moment, and 19 MiB of memory; further ones wait.",
 	"login.password.min_length": "The least number of characters of a new password.",
 
+	"login.second_factor.required": "Who has to have a second factor, a passkey or one-time codes, beside the password: nobody (`none`), " +
+		"server administrators, or everyone. Who has none is led to set one up at the next sign-in, before anything else.",
+	"login.second_factor.key_file": "The file with the key that the secrets of one-time codes are encrypted with in the database. " +
+		"It is made when the first is needed. Empty means `second-factor.key` in the folder `data`. Replicas need the same file.",
+
 	"oauth.enabled": "Whether clients can sign in by OAuth 2.0, in the browser or with a QR code. " +
 		"Most clients want `public_url` to begin with https:// for it.",
 	"oauth.access_token_lifetime": "How long an access token of an OAuth 2.0 client is valid. The client renews it by itself.",

@@ -9,6 +9,7 @@ CREATE TABLE users (
     decided_ts            BIGINT,           -- when an administrator last approved or denied, null: never
     locked                BOOLEAN NOT NULL,
     suspended             BOOLEAN NOT NULL,
+    second_factor         BOOLEAN NOT NULL, -- a password alone does not sign in
     deactivated_ts        BIGINT,
     erased_pos            BIGINT,           -- those who join a room after this position see none of the account's words, null: all do
     registered_ip         TEXT    NOT NULL,
