@@ -7,6 +7,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/identityserver"
 	"github.com/narthex-matrix/narthex/internal/jobs"
 	"github.com/narthex-matrix/narthex/internal/mail"
 	"github.com/narthex-matrix/narthex/internal/secret"
@@ -20,6 +21,8 @@ type Deps struct {
 	Passwords  *secret.Passwords
 	Validation *validation.Service
 	Mail       *mail.Service
+	// IdentityServers is what addresses are published by.
+	IdentityServers *identityserver.Service
 }
 
 // Service answers the account endpoints.
@@ -30,12 +33,15 @@ type Service struct {
 	passwords  *secret.Passwords
 	validation *validation.Service
 	mail       *mail.Service
+
+	identityServers *identityserver.Service
 }
 
 // New makes the service.
 func New(d Deps) *Service {
 	return &Service{
 		db: d.DB, cfg: d.Config, server: id.ServerName(d.Config.ServerName), passwords: d.Passwords, validation: d.Validation, mail: d.Mail,
+		identityServers: d.IdentityServers,
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/identity"
+	"github.com/narthex-matrix/narthex/internal/identityserver"
 	"github.com/narthex-matrix/narthex/internal/jobs"
 	"github.com/narthex-matrix/narthex/internal/mail"
 	"github.com/narthex-matrix/narthex/internal/moderation"
@@ -131,7 +132,8 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 	mails := mail.New(mail.Deps{DB: a.DB, Config: cfg, Log: seams.Log, Templates: a.texts})
 	texts := sms.New(sms.Deps{DB: a.DB, Config: cfg, Log: seams.Log})
 	validations := validation.New(validation.Deps{DB: a.DB, Config: cfg, Mail: mails, SMS: texts})
-	a.Accounts = accounts.New(accounts.Deps{DB: a.DB, Config: cfg, Passwords: a.Passwords, Validation: validations, Mail: mails})
+	identityServers := identityserver.New(identityserver.Deps{Config: cfg, Signer: signer, Client: a.out, Home: a})
+	a.Accounts = accounts.New(accounts.Deps{DB: a.DB, Config: cfg, Passwords: a.Passwords, Validation: validations, Mail: mails, IdentityServers: identityServers})
 	accountData := accountdata.New(accountdata.Deps{DB: a.DB})
 	meetings := rendezvous.New(rendezvous.Deps{DB: a.DB, Config: cfg})
 	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Mail: mails, Passwords: a.Passwords})

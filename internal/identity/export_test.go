@@ -6,11 +6,6 @@ import (
 	"github.com/narthex-matrix/narthex/internal/validation"
 )
 
-// LookupHash is lookupHash.
-func LookupHash(medium, address, pepper string) string {
-	return lookupHash(validation.Medium(medium), address, pepper)
-}
-
 // PutAssociation binds a mail address without a session.
 func PutAssociation(tx *db.Tx, address string, user id.UserID) error {
 	return putAssociation(tx, association{Medium: validation.Email, Address: address, UserID: user, TS: tx.Now.UnixMilli()})

@@ -2,8 +2,6 @@ package identity
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"slices"
 	"strings"
 	"time"
@@ -12,15 +10,10 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/identityserver"
 	"github.com/narthex-matrix/narthex/internal/jobs"
 	"github.com/narthex-matrix/narthex/internal/secret"
 	"github.com/narthex-matrix/narthex/internal/validation"
-)
-
-// The algorithms of look-ups (Identity Service API, "Algorithms").
-const (
-	hashed = "sha256"
-	plain  = "none"
 )
 
 const (
@@ -30,17 +23,11 @@ const (
 
 func newPepper() string { return secret.String(18) }
 
-// lookupHash is the form of an address in look-ups by sha256.
-func lookupHash(medium validation.Medium, address, pepper string) string {
-	sum := sha256.Sum256([]byte(address + " " + string(medium) + " " + pepper))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
 func (s *Service) algorithms() []string {
 	if s.cfg.Identity.PlainLookup {
-		return []string{hashed, plain}
+		return []string{identityserver.Hashed, identityserver.Plain}
 	}
-	return []string{hashed}
+	return []string{identityserver.Hashed}
 }
 
 type getHashDetailsResponse struct {
@@ -93,7 +80,7 @@ func (s *Service) lookup(ctx context.Context, _ *httpapi.Call, req lookupRequest
 
 func find(tx *db.Tx, algorithm string, given []string) (map[string]id.UserID, error) {
 	found := map[string]id.UserID{}
-	if algorithm == hashed {
+	if algorithm == identityserver.Hashed {
 		return found, findHashes(tx, given, found)
 	}
 	for _, medium := range []validation.Medium{validation.Email, validation.Phone} {

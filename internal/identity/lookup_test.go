@@ -16,15 +16,20 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/identity"
+	"github.com/narthex-matrix/narthex/internal/identityserver"
+	"github.com/narthex-matrix/narthex/internal/validation"
 )
 
 func TestTP92_TheHashesOfTheSpecification(t *testing.T) {
-	for _, c := range []struct{ medium, address, want string }{
+	for _, c := range []struct {
+		medium        validation.Medium
+		address, want string
+	}{
 		{"email", "alice@example.com", "4kenr7N9drpCJ4AfalmlGQVsOn3o2RHjkADUpXJWZUc"},
 		{"email", "bob@example.com", "LJwSazmv46n0hlMlsb_iYxI0_HXEqy_yj6Jm636cdT8"},
 		{"msisdn", "18005552067", "nlo35_T5fzSGZzJApqu8lgIudJvmOQtDaHtr-I4rU7I"},
 	} {
-		if got := identity.LookupHash(c.medium, c.address, "matrixrocks"); got != c.want {
+		if got := identityserver.LookupHash(c.medium, c.address, "matrixrocks"); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.address, got, c.want)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/identityserver"
 	"github.com/narthex-matrix/narthex/internal/validation"
 )
 
@@ -42,7 +43,7 @@ func rehash(tx *db.Tx, pepper string) error {
 		var medium validation.Medium
 		var address string
 		err = r.Scan(&medium, &address, &p.old)
-		p.next = lookupHash(medium, address, pepper)
+		p.next = identityserver.LookupHash(medium, address, pepper)
 		return p, err
 	}, `SELECT medium, address, lookup_hash FROM identity_associations`)
 	if err != nil {
@@ -71,7 +72,7 @@ func putAssociation(tx *db.Tx, a association) error {
 	}
 	_, err = tx.Exec(`INSERT INTO identity_associations (medium, address, user_id, lookup_hash, bound_ts) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (medium, address) DO UPDATE SET user_id = $3, bound_ts = $5`,
-		a.Medium, a.Address, a.UserID, lookupHash(a.Medium, a.Address, present.text), a.TS)
+		a.Medium, a.Address, a.UserID, identityserver.LookupHash(a.Medium, a.Address, present.text), a.TS)
 	return err
 }
 
