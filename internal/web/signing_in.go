@@ -16,6 +16,7 @@ import (
 
 type showSignInRequest struct {
 	Continue string `query:"continue"`
+	Done     string `query:"done"`
 }
 
 func (s *Service) showSignIn(ctx context.Context, call *httpapi.Call, req showSignInRequest) (httpapi.Reply, error) {
@@ -30,12 +31,13 @@ func (s *Service) showSignIn(ctx context.Context, call *httpapi.Call, req showSi
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
+	p.Done = done[req.Done]
 	return v.Show(http.StatusOK, p)
 }
 
 func (s *Service) signInPage(ctx context.Context, to string) (page.SignIn, error) {
 	client, err := s.clientOf(ctx, visitor.Next(to))
-	return page.SignIn{Continue: visitor.Next(to), For: client, Register: s.mayRegister() == nil}, err
+	return page.SignIn{Continue: visitor.Next(to), For: client, Register: s.mayRegister() == nil, Media: s.media()}, err
 }
 
 // clientOf gives the app for whose sake somebody signs in, or nil.
@@ -94,7 +96,7 @@ func (s *Service) signIn(ctx context.Context, call *httpapi.Call, req signInRequ
 	case req.Password == "":
 		return again(http.StatusBadRequest, page.Problem{Field: "password", Text: "Enter your password."})
 	}
-	account, err := s.accounts.CheckPassword(ctx, accounts.Identifier{Type: "m.id.user", User: strings.TrimSpace(req.Username)}, req.Password)
+	account, err := s.accounts.CheckPassword(ctx, s.accounts.Typed(req.Username), req.Password)
 	if err != nil {
 		wrong, status, err := visitor.Problem(err, "")
 		if err != nil {
