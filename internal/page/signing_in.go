@@ -2,9 +2,14 @@ package page
 
 import "html/template"
 
-// SignIn asks for a username and a password. Its form goes to /login.
+// SignIn asks for a username, or an address in its place, and a password. Its form
+// goes to /login.
 type SignIn struct {
 	Continue string // where to go afterwards: a path of this server
+	// Media are the kinds of addresses that can be confirmed here. With any, people
+	// can choose a new password.
+	Media Media
+	Done  string // what was just done, in a sentence; empty for nothing
 	// For is the application that waits for the sign-in; nil if there is none.
 	For      *Client
 	Username string // as it was typed before
