@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/mail"
 	"net/netip"
+	"reflect"
 	"strings"
 )
 
@@ -27,6 +28,7 @@ func (c Config) Check() error {
 	f.sms(c)
 	f.threepid(c)
 	f.identity(c)
+	f.sso(c)
 	return errors.Join(f...)
 }
 
@@ -38,10 +40,12 @@ func (f *findings) add(key, format string, args ...any) {
 }
 
 // choices repeats what Load has checked for the file, for values from flags.
-func (f *findings) choices(c Config) {
+func (f *findings) choices(c Config) { f.choicesOf("", fields, reflect.ValueOf(c)) }
+
+func (f *findings) choicesOf(prefix string, fields []field, group reflect.Value) {
 	for _, field := range fields {
-		if text := field.in(&c); field.oneOf != nil && !field.allows(text.String()) {
-			f.add(field.name, "%w", field.refuse(fmt.Sprintf("%q", text)))
+		if text := group.FieldByIndex(field.index); field.oneOf != nil && !field.allows(text.String()) {
+			f.add(prefix+field.name, "%w", field.refuse(fmt.Sprintf("%q", text)))
 		}
 	}
 }

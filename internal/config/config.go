@@ -36,6 +36,7 @@ type Config struct {
 	Threepid     Threepid     `key:"threepid"`
 	Identity     Identity     `key:"identity"`
 	Outbound     Outbound     `key:"outbound"`
+	SSO          SSO          `key:"sso"`
 }
 
 // Log holds the keys log.*.
@@ -70,9 +71,9 @@ type Terms struct {
 
 // Login holds the keys login.*.
 type Login struct {
-	AccessTokenLifetime Duration `key:"access_token_lifetime"`
-	LoginTokenLifetime  Duration `key:"login_token_lifetime"`
-	Password            Password `key:"password"`
+	AccessTokenLifetime Duration     `key:"access_token_lifetime"`
+	LoginTokenLifetime  Duration     `key:"login_token_lifetime"`
+	Password            Password     `key:"password"`
 	SecondFactor        SecondFactor `key:"second_factor"`
 }
 
@@ -114,6 +115,7 @@ type Approval struct {
 	RequiredForNewAccounts bool     `key:"required_for_new_accounts"` // without effect unless Enabled
 	Errcode                string   `key:"errcode" oneof:",unstable,stable,seed"`
 	NotifyEmail            bool     `key:"notify_email"`
+	Reason                 string   `key:"reason" oneof:"off,optional,required"`
 	PendingTTL             Duration `key:"pending_ttl"` // zero: never
 }
 
@@ -188,7 +190,7 @@ func Default() Config {
 		},
 		OAuth:      OAuth{Enabled: true, AccessTokenLifetime: 5 * minute, DeviceCodeLifetime: 20 * minute},
 		Rendezvous: Rendezvous{Enabled: true, DeniedNetworks: []string{}, Mode: "authenticated", StablePaths: true, Lifetime: 5 * minute, MaxPayload: 10 << 10},
-		Approval:   Approval{NotifyEmail: true},
+		Approval:   Approval{NotifyEmail: true, Reason: "off"},
 		Proposals:  "unstable",
 		RateLimits: RateLimits{
 			Enabled:      true,
@@ -207,5 +209,6 @@ func Default() Config {
 		Threepid: defaultThreepid(),
 		Identity: defaultIdentity(),
 		Outbound: Outbound{AllowedNetworks: []string{}},
+		SSO:      SSO{Providers: []Provider{}},
 	}
 }

@@ -73,6 +73,12 @@ func TestKeys(t *testing.T) {
 		if !strings.HasSuffix(key.Doc, ".") {
 			t.Errorf("%s: the text %q is no sentence", key.Name, key.Doc)
 		}
+		for _, inner := range key.Entry {
+			documented[key.Name+"."+inner.Name] = true
+			if !strings.HasSuffix(inner.Doc, ".") {
+				t.Errorf("%s in %s: the text %q is no sentence", inner.Name, key.Name, inner.Doc)
+			}
+		}
 	}
 	for name := range docs {
 		if !documented[name] {

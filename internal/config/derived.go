@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -101,6 +102,12 @@ func (c Config) Redacted() Config {
 	for _, f := range fields {
 		if text := f.in(&c); f.secret && text.String() != "" {
 			text.SetString(redacted)
+		}
+	}
+	c.SSO.Providers = slices.Clone(c.SSO.Providers)
+	for i := range c.SSO.Providers {
+		if c.SSO.Providers[i].ClientSecret != "" {
+			c.SSO.Providers[i].ClientSecret = redacted
 		}
 	}
 	if strings.Contains(c.Database, "://") {

@@ -73,7 +73,10 @@ var docs = map[string]string{
 		"what Synapse sends), as in the specification to come (`stable`), or as in the proposal's first version (`seed`). " +
 		"Empty means as `proposals` says.",
 	"approval.notify_email": "Whether people whose account is approved are told so by mail, if they gave an address.",
-	"approval.pending_ttl":  "After what time an account that nobody approved is denied. 0 means never.",
+	"approval.reason": "Whether people who make an account are asked why they want to join: not at all (`off`), only if they like to say (`optional`), " +
+		"or so that nobody who does not say can register (`required`). An app gives the answer in the member " +
+		"`io.github.narthex-matrix.reason` of its request; most apps cannot, and people then have to use the web page.",
+	"approval.pending_ttl": "After what time an account that nobody approved is denied. 0 means never.",
 
 	"proposals": "How errors are spelled that are proposed but not yet part of the specification: with the proposal's " +
 		"own prefix (`unstable`), or as the proposal wants them in the end (`stable`).",
@@ -163,7 +166,34 @@ var docs = map[string]string{
 	"identity.web_client": "The address of a web client, such as `https://app.example.org`, that the mail of an invitation leads to. " +
 		"Empty means the account page of this server.",
 
-	"outbound.allowed_networks": "Networks, such as `10.1.0.0/16`, that the server may reach although they are not public, because other homeservers of yours are there. " +
+	"sso.providers": "OpenID Connect providers that people can sign in with. Each entry has keys of its own; they stand in the file alone. " +
+		"A provider sends people back to `/sso/callback/` and the id of its entry, below `public_url`: register that address with it.",
+	"sso.providers.id":   "The name of the entry in addresses: small letters, digits, `-` and `_`. Accounts are linked to it, so it is not to be changed.",
+	"sso.providers.name": "What the provider is called on buttons, such as `Example Login`.",
+	"sso.providers.brand": "A well-known name that clients have a picture for, such as `github` or `google`. " +
+		"Empty means none.",
+	"sso.providers.icon": "A picture for the button: a file that ends in .png, .svg, .jpg or .webp. Empty means none.",
+	"sso.providers.issuer": "The address that the provider calls itself. Everything else about it is discovered there. " +
+		"One in a private network takes `outbound.allowed_networks`, and one with a certificate of your own `outbound.authorities`.",
+	"sso.providers.client_id":     "The name under which this server is registered with the provider.",
+	"sso.providers.client_secret": "The secret that goes with it. Empty means that the provider gave none.",
+	"sso.providers.token_auth":    "How the secret is sent: in a header (`basic`), in the form (`post`), or as the provider says that it prefers (`auto`).",
+	"sso.providers.scopes":        "What the provider is asked to tell about people.",
+	"sso.providers.userinfo":      "Whether the provider is also asked at its userinfo endpoint, because the ID token does not hold all claims that are needed.",
+	"sso.providers.subject_claim": "The claim that never changes for a person and is never given to another: an account is linked by it.",
+	"sso.providers.localpart": "What username to suggest for a new account: a template over the claims of the provider, such as `{{before \"@\" .email}}`. " +
+		"A new account gets that name if it is free and allowed; otherwise the person chooses.",
+	"sso.providers.displayname":  "The display name of a new account: a template. Empty means none.",
+	"sso.providers.email":        "The mail address of a new account: a template. It is used only where the provider says that it has verified it.",
+	"sso.providers.ask_username": "Whether people choose the username of a new account in any case.",
+	"sso.providers.link": "How a person whom the provider vouches for is matched with an account that exists already. " +
+		"`none`: the person links it on the account page. `by_email`: also by a verified mail address that the account has confirmed; " +
+		"whoever runs the provider can then sign in to every account that has a mail address.",
+	"sso.providers.allow_registration": "Whether somebody without an account gets one. It does not depend on `registration.enabled`.",
+	"sso.providers.require": "What the claims have to say of everybody who signs in, such as `groups contains staff` or `email_verified is true`. " +
+		"All entries have to hold.",
+
+	"outbound.allowed_networks": "Networks, such as `10.1.0.0/16`, that the server may reach although they are not public, because other servers of yours are there. " +
 		"Without them it never connects to a private address, whatever name leads there.",
 	"outbound.authorities": "A file with certificates in PEM form of further authorities that other servers' certificates may come from. " +
 		"Empty means those of the system alone.",

@@ -25,31 +25,40 @@ type Key struct {
 	Doc     string // whole sentences, one paragraph
 	Secret  bool   // may be given as Name + "_file" and Env + "_FILE" instead
 	Env     string // "NARTHEX_APPROVAL_PENDING_TTL"
+	Entry   []Key  // of a list of entries: the keys of one, which have no Env
 }
 
 // Keys lists every key in the order of the configuration file.
 func Keys() []Key {
-	defaults := Default()
-	keys := make([]Key, 0, len(fields))
-	for _, f := range fields {
-		keys = append(keys, Key{
-			Name:    f.name,
-			Type:    f.typeInWords(),
-			Default: written(f.in(&defaults)),
-			Doc:     docs[f.name],
-			Secret:  f.secret,
-			Env:     f.env(),
-		})
+	keys := keysOf(fields, "", reflect.ValueOf(Default()))
+	for i := range keys {
+		keys[i].Env = fields[i].env()
 	}
 	return keys
 }
 
-// A field is one key's place in the Config struct.
+// keysOf describes fields with their values in a struct; their texts are in docs
+// under the prefix and their names.
+func keysOf(fields []field, prefix string, defaults reflect.Value) []Key {
+	keys := make([]Key, len(fields))
+	for i, f := range fields {
+		name := prefix + f.name
+		keys[i] = Key{Name: f.name, Type: f.typeInWords(), Default: written(defaults.FieldByIndex(f.index)), Doc: docs[name], Secret: f.secret}
+		if f.entry != nil {
+			keys[i].Entry = keysOf(f.entry, name+".", f.newEntry())
+		}
+	}
+	return keys
+}
+
+// A field is one key's place in the Config struct, or in an entry of a list.
 type field struct {
 	name   string
 	index  []int
+	kind   reflect.Type
 	secret bool
 	oneOf  []string
+	entry  []field // of a list of entries: the keys of one
 }
 
 // fields holds all keys in the order of the struct.
@@ -63,10 +72,13 @@ func fieldsOf(group reflect.Type, prefix string, index []int) []field {
 		if !has {
 			continue
 		}
-		f := field{name: prefix + key, index: append(slices.Clone(index), i)}
+		f := field{name: prefix + key, index: append(slices.Clone(index), i), kind: member.Type}
 		if member.Type.Kind() == reflect.Struct {
 			found = append(found, fieldsOf(member.Type, f.name+".", f.index)...)
 			continue
+		}
+		if isEntries(member.Type) {
+			f.entry = fieldsOf(member.Type.Elem(), "", nil)
 		}
 		f.secret = member.Tag.Get("secret") == "true"
 		if list, has := member.Tag.Lookup("oneof"); has {

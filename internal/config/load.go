@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -44,7 +45,7 @@ func loadFile(cfg *Config, path string) error {
 }
 
 func loadEnviron(cfg *Config, environ []string) error {
-	s := source{cfg: cfg}
+	s := source{group: reflect.ValueOf(cfg).Elem()}
 	for _, entry := range environ {
 		variable, text, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(variable, envPrefix) || strings.HasPrefix(variable, testPrefix) {
@@ -57,7 +58,7 @@ func loadEnviron(cfg *Config, environ []string) error {
 
 // A source collects what one file, or the environment, says.
 type source struct {
-	cfg     *Config
+	group   reflect.Value // the Config, or the entry of a list, that is set
 	secrets []givenSecret
 	errs    []error
 }
@@ -89,10 +90,12 @@ func (s *source) variable(variable, text string) {
 		s.fail(variable, unknownVariable(variable))
 	case f.secret:
 		s.secrets = append(s.secrets, givenSecret{field: f, where: variable, text: text, asFile: asFile})
+	case f.entry != nil:
+		s.fail(variable, fmt.Errorf("entries have keys of their own; write %s into the file", f.name))
 	case f.isList():
-		f.setList(s.cfg, commaSeparated(text))
+		f.setList(s.group, commaSeparated(text))
 	default:
-		if err := f.set(s.cfg, text); err != nil {
+		if err := f.set(s.group, text); err != nil {
 			s.fail(variable, err)
 		}
 	}
@@ -128,7 +131,7 @@ func (s *source) finish() error {
 			s.fail(given.where, fmt.Errorf("%s is given too; remove one of the two", given.field.name))
 			continue
 		}
-		if err := given.set(s.cfg); err != nil {
+		if err := given.set(s.group); err != nil {
 			s.fail(given.where, err)
 		}
 	}
@@ -141,9 +144,9 @@ func (s *source) alsoAsText(f field) bool {
 	})
 }
 
-func (g givenSecret) set(cfg *Config) error {
+func (g givenSecret) set(group reflect.Value) error {
 	if !g.asFile {
-		return g.field.set(cfg, g.text)
+		return g.field.set(group, g.text)
 	}
 	if g.text == "" {
 		return nil
@@ -152,7 +155,7 @@ func (g givenSecret) set(cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	return g.field.set(cfg, secret)
+	return g.field.set(group, secret)
 }
 
 // readSecret reads a file that nobody but its owner may read, without the white

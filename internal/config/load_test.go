@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +200,9 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 			t.Errorf("two keys have the variable %s", f.env())
 		}
 		seen[f.env()] = true
+		if f.entry != nil {
+			continue // see TestLoadEntries
+		}
 		want := Default()
 		text := ""
 		switch value := f.in(&want).Interface().(type) {
@@ -216,7 +220,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 			text = written(f.in(&want))
 		case []string:
 			text = "one,two"
-			f.setList(&want, []string{"one", "two"})
+			f.setList(reflect.ValueOf(&want).Elem(), []string{"one", "two"})
 		case string:
 			text = "another"
 			if f.oneOf != nil {

@@ -26,8 +26,10 @@ func (f field) typeInWords() string {
 		return "duration"
 	case []string:
 		return "list of texts"
-	default:
+	case string:
 		return "text"
+	default:
+		return "list of entries"
 	}
 }
 
@@ -47,16 +49,15 @@ func (f field) expected() string {
 		return "expected a duration such as 10m or 24h"
 	case []string:
 		return "expected a list of texts"
-	default:
+	case string:
 		return "expected a text"
+	default:
+		return "expected a list of entries, each with its keys"
 	}
 }
 
 // zero is a value of the field's type, to switch on.
-func (f field) zero() any {
-	var c Config
-	return f.in(&c).Interface()
-}
+func (f field) zero() any { return reflect.Zero(f.kind).Interface() }
 
 func (f field) choices() string {
 	shown := make([]string, len(f.oneOf))
@@ -79,20 +80,20 @@ func (f field) isText() bool {
 	return text
 }
 
-// set reads text into the field. The error says what is expected and what was
+// set reads text into the field of a struct: of a Config, or of an entry. The error says what is expected and what was
 // given; a secret takes every text, so it is never repeated. Lists are set with
 // setList.
-func (f field) set(c *Config, text string) error {
+func (f field) set(group reflect.Value, text string) error {
 	value, err := f.parse(text)
 	if err != nil {
 		return f.refuse(fmt.Sprintf("%q", text))
 	}
-	f.in(c).Set(reflect.ValueOf(value))
+	group.FieldByIndex(f.index).Set(reflect.ValueOf(value))
 	return nil
 }
 
-func (f field) setList(c *Config, items []string) {
-	f.in(c).Set(reflect.ValueOf(items))
+func (f field) setList(group reflect.Value, items []string) {
+	group.FieldByIndex(f.index).Set(reflect.ValueOf(items))
 }
 
 // refuse is the error for a value of the wrong kind; got must not hold a secret.
@@ -147,6 +148,8 @@ func written(value reflect.Value) string {
 		return "[" + strings.Join(quoted, ", ") + "]"
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
+	case []Provider:
+		return "[]"
 	default:
 		return fmt.Sprint(v)
 	}

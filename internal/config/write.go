@@ -51,10 +51,21 @@ func WriteDefault(w io.Writer) error {
 			doc += " Instead of " + name + " you can give " + name + fileSuffix + ", the path of a file that holds it."
 		}
 		writeComment(&b, margin, doc)
+		for i, inner := range key.Entry {
+			writeComment(&b, margin, entryLine(i, inner))
+		}
 		fmt.Fprintf(&b, "%s%s: %s\n", margin, name, key.Default)
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// entryLine shows a key of the first entry of a list with its default, in a comment.
+func entryLine(i int, key Key) string {
+	if i == 0 {
+		return "- " + key.Name + ": " + key.Default
+	}
+	return "  " + key.Name + ": " + key.Default
 }
 
 // writeGroups opens the groups of next that are not open since last.
@@ -103,6 +114,7 @@ func WriteReference(w io.Writer) error {
 	var b bytes.Buffer
 	b.WriteString(referenceHead)
 	section := "none yet"
+	var lists []Key
 	for _, key := range Keys() {
 		group, _, nested := strings.Cut(key.Name, ".")
 		if !nested {
@@ -117,9 +129,27 @@ func WriteReference(w io.Writer) error {
 			meaning = "**Secret.** " + meaning
 		}
 		fmt.Fprintf(&b, "| `%s`<br>`%s` | %s | `%s` | %s |\n", key.Name, key.Env, key.Type, key.Default, strings.ReplaceAll(meaning, "|", `\|`))
+		if len(key.Entry) > 0 {
+			lists = append(lists, key)
+		}
+	}
+	for _, list := range lists {
+		writeEntries(&b, list)
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// writeEntries lists the keys of an entry, which stand in the file alone.
+func writeEntries(b *bytes.Buffer, list Key) {
+	fmt.Fprintf(b, "\n## An entry of `%s`\n\n| Key | Type | Default | Meaning |\n|---|---|---|---|\n", list.Name)
+	for _, key := range list.Entry {
+		meaning := key.Doc
+		if key.Secret {
+			meaning = "**Secret.** " + meaning
+		}
+		fmt.Fprintf(b, "| `%s` | %s | `%s` | %s |\n", key.Name, key.Type, key.Default, strings.ReplaceAll(meaning, "|", `\|`))
+	}
 }
 
 func writeHeading(b *bytes.Buffer, section string) {

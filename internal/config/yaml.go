@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode"
@@ -23,7 +24,7 @@ type yamlFile struct {
 }
 
 func loadYAML(cfg *Config, path string, text []byte) error {
-	file := yamlFile{source: source{cfg: cfg}, path: path, seen: map[string]int{}}
+	file := yamlFile{source: source{group: reflect.ValueOf(cfg).Elem()}, path: path, seen: map[string]int{}}
 	documents, err := parseYAML(text)
 	if err != nil {
 		return file.syntaxError(err)
@@ -99,6 +100,8 @@ func (y *yamlFile) member(name string, dotted bool, member *ast.MappingValueNode
 		y.subgroup(name, where, member.Value)
 	case !known:
 		y.fail(where, unknownKey(name))
+	case f.entry != nil:
+		y.entries(f, where, member.Value)
 	default:
 		if err := y.value(f, asFile, where, member.Value); err != nil {
 			y.fail(where, err)
@@ -127,7 +130,7 @@ func (y *yamlFile) value(f field, asFile bool, where string, node ast.Node) erro
 	case f.isList():
 		items, err := textItems(f, node)
 		if err == nil {
-			f.setList(y.cfg, items)
+			f.setList(y.source.group, items)
 		}
 		return err
 	case f.isText():
@@ -139,13 +142,13 @@ func (y *yamlFile) value(f field, asFile bool, where string, node ast.Node) erro
 			y.secrets = append(y.secrets, givenSecret{field: f, where: where, text: text, asFile: asFile})
 			return nil
 		}
-		return f.set(y.cfg, text)
+		return f.set(y.source.group, text)
 	default:
 		text, ok := plainText(node)
 		if !ok {
 			return f.refuse(describe(node))
 		}
-		return f.set(y.cfg, text)
+		return f.set(y.source.group, text)
 	}
 }
 
