@@ -30,8 +30,13 @@ const (
 	AuthorizationCode Kind = "nxt_c_"
 	DeviceCode        Kind = "nxt_d_"
 	BrowserSession    Kind = "nxt_b_"
+	// UpstreamState accompanies a browser to a provider of single sign-on and back.
+	UpstreamState Kind = "nxt_u_"
 	// IdentityToken is the access token of the identity service.
 	IdentityToken Kind = "nxt_i_"
+	// FirstAdministrator is in the link by which the first administrator makes an
+	// account.
+	FirstAdministrator Kind = "nxt_f_"
 )
 
 const (
