@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -36,6 +37,7 @@ type param struct {
 	index    int
 	required bool
 	text     bool // has UnmarshalText
+	several  bool // is a list
 }
 
 var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
@@ -52,7 +54,7 @@ func planFor(t reflect.Type, method string) *plan {
 			if tag, ok := f.Tag.Lookup(in); ok {
 				name, options, _ := strings.Cut(tag, ",")
 				p.fields = append(p.fields, param{name: name, in: in, index: i, required: options == "required",
-					text: reflect.PointerTo(f.Type).Implements(textUnmarshaler)})
+					text: reflect.PointerTo(f.Type).Implements(textUnmarshaler), several: f.Type.Kind() == reflect.Slice})
 				where = in
 				p.hasForm = p.hasForm || in == "form"
 			}
@@ -134,7 +136,7 @@ func (p *plan) bind(r *http.Request, limit int64, v reflect.Value) error {
 func (p *plan) bindFields(r *http.Request, limit int64, v reflect.Value) (err error) {
 	var query, form url.Values
 	if p.hasForm {
-		if form, err = parseForm(r, limit); err != nil {
+		if form, err = parseForm(r, limit, p.takesSeveral); err != nil {
 			return err
 		}
 	}
@@ -168,9 +170,14 @@ func (p *plan) bindFields(r *http.Request, limit int64, v reflect.Value) (err er
 	return nil
 }
 
-// parseForm reads a form. No parameter may be there twice: of two readers, each
-// could take another one (RFC 6749 section 3.2).
-func parseForm(r *http.Request, limit int64) (url.Values, error) {
+// takesSeveral reports whether a parameter of a form is a list.
+func (p *plan) takesSeveral(name string) bool {
+	return slices.ContainsFunc(p.fields, func(f param) bool { return f.in == "form" && f.name == name && f.several })
+}
+
+// parseForm reads a form. No parameter that is not a list may be there twice: of two
+// readers, each could take another one (RFC 6749 section 3.2).
+func parseForm(r *http.Request, limit int64, takesSeveral func(string) bool) (url.Values, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/x-www-form-urlencoded" || len(r.Header.Values("Content-Type")) > 1 {
 		return nil, errcode.InvalidParam.New("The Content-Type must be application/x-www-form-urlencoded.").With("param", "Content-Type")
@@ -187,7 +194,7 @@ func parseForm(r *http.Request, limit int64) (url.Values, error) {
 		return nil, errcode.InvalidParam.Wrap(err, "The form is malformed.")
 	}
 	for name, all := range values {
-		if len(all) > 1 {
+		if len(all) > 1 && !takesSeveral(name) {
 			return nil, invalid(name, "it may be given only once")
 		}
 	}
