@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"errors"
 	"time"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
@@ -14,6 +15,10 @@ import (
 const (
 	// browserLife is how long a browser stays signed in without being used.
 	browserLife = 30 * 24 * time.Hour
+	// vouchedLife is how long a browser stays signed in whose owner a provider of single
+	// sign-on has vouched for. Using it does not make it longer, so that who is
+	// shut out there is soon shut out here.
+	vouchedLife = 12 * time.Hour
 	// browserSeenEvery is how far behind the note of its last use may be.
 	browserSeenEvery = time.Hour
 )
@@ -21,10 +26,23 @@ const (
 // Browser is a browser in which somebody has signed in to the pages.
 type Browser struct {
 	Account accounts.Account
-	// Proved is when the person last gave the password.
+	// Proved is when the person last proved who they are.
 	Proved time.Time
-	seen   time.Time
-	hash   []byte
+	// Provider is who vouched for the person when the session began; empty if this
+	// server checked.
+	Provider string
+	// Began is when that was.
+	Began time.Time
+	seen  time.Time
+	hash  []byte
+}
+
+// Voucher is a provider of single sign-on that vouches for somebody.
+type Voucher struct {
+	Provider string // its ID
+	Session  string // what it calls its session of the person; may be empty
+	// Proved is when the person proved to it who they are; zero if it does not say.
+	Proved time.Time
 }
 
 // UserID is who has signed in.
@@ -43,11 +61,11 @@ func (s *Service) Browser(tx *db.Tx, cookie string) (b Browser, err error) {
 	b.hash = secret.Hash(cookie)
 	var mark []byte
 	userID, err := db.One(tx, func(r db.Row) (userID id.UserID, err error) {
-		var proved, seen int64
-		err = r.Scan(&userID, &mark, &proved, &seen)
-		b.Proved, b.seen = time.UnixMilli(proved), time.UnixMilli(seen)
+		var began, proved, seen int64
+		err = r.Scan(&userID, &mark, &began, &proved, &seen, &b.Provider)
+		b.Began, b.Proved, b.seen = time.UnixMilli(began), time.UnixMilli(proved), time.UnixMilli(seen)
 		return userID, err
-	}, `SELECT user_id, password_mark, proved_ts, seen_ts FROM browser_sessions WHERE session_hash = $1 AND expires_ts > $2`, b.hash, tx.Now.UnixMilli())
+	}, `SELECT user_id, password_mark, created_ts, proved_ts, seen_ts, provider FROM browser_sessions WHERE session_hash = $1 AND expires_ts > $2`, b.hash, tx.Now.UnixMilli())
 	if err != nil {
 		return b, err
 	}
@@ -64,9 +82,11 @@ func passwordMark(a accounts.Account) []byte { return secret.Hash(a.PasswordHash
 // SeenLongAgo reports whether [Service.SeeBrowser] is due.
 func (b Browser) SeenLongAgo(now time.Time) bool { return now.Sub(b.seen) >= browserSeenEvery }
 
-// SeeBrowser notes that a browser was used, which keeps it signed in.
+// SeeBrowser notes that a browser was used, which keeps it signed in unless a provider
+// has vouched for it.
 func (s *Service) SeeBrowser(tx *db.Tx, b Browser, call *httpapi.Call) error {
-	_, err := tx.Exec(`UPDATE browser_sessions SET seen_ts = $2, expires_ts = $3, ip = $4, user_agent = $5 WHERE session_hash = $1`,
+	_, err := tx.Exec(`UPDATE browser_sessions SET seen_ts = $2, expires_ts = CASE provider WHEN '' THEN $3 ELSE expires_ts END, ip = $4, user_agent = $5
+		WHERE session_hash = $1`,
 		b.hash, tx.Now.UnixMilli(), tx.Now.Add(browserLife).UnixMilli(), call.Addr.String(), printable(call.UserAgent))
 	return err
 }
@@ -75,6 +95,15 @@ func (s *Service) SeeBrowser(tx *db.Tx, b Browser, call *httpapi.Call) error {
 // has checked the password. It fails with db.ErrNoRow if the account is locked,
 // deactivated, or has another password by now than the one that was checked.
 func (s *Service) SignInBrowser(tx *db.Tx, checked accounts.Account, call *httpapi.Call) (cookie string, err error) {
+	return s.signInBrowser(tx, checked, call, Voucher{Proved: tx.Now}, browserLife)
+}
+
+// SignInVouched is SignInBrowser for somebody whom a provider vouches for.
+func (s *Service) SignInVouched(tx *db.Tx, checked accounts.Account, call *httpapi.Call, by Voucher) (cookie string, err error) {
+	return s.signInBrowser(tx, checked, call, by, vouchedLife)
+}
+
+func (s *Service) signInBrowser(tx *db.Tx, checked accounts.Account, call *httpapi.Call, by Voucher, life time.Duration) (cookie string, err error) {
 	account, err := s.accounts.Hold(tx, checked.UserID)
 	if err != nil {
 		return "", err
@@ -83,9 +112,15 @@ func (s *Service) SignInBrowser(tx *db.Tx, checked accounts.Account, call *httpa
 		return "", db.ErrNoRow
 	}
 	cookie = secret.New(secret.BrowserSession)
-	_, err = tx.Exec(`INSERT INTO browser_sessions (session_hash, user_id, password_mark, created_ts, proved_ts, seen_ts, expires_ts, ip, user_agent)
-		VALUES ($1, $2, $3, $4, $4, $4, $5, $6, $7)`,
-		secret.Hash(cookie), account.UserID, passwordMark(account), tx.Now.UnixMilli(), tx.Now.Add(browserLife).UnixMilli(), call.Addr.String(), printable(call.UserAgent))
+	proved := int64(0)
+	if !by.Proved.IsZero() {
+		proved = min(by.Proved.UnixMilli(), tx.Now.UnixMilli())
+	}
+	_, err = tx.Exec(`INSERT INTO browser_sessions
+			(session_hash, user_id, password_mark, created_ts, proved_ts, seen_ts, expires_ts, ip, user_agent, provider, provider_session)
+		VALUES ($1, $2, $3, $4, $5, $4, $6, $7, $8, $9, $10)`,
+		secret.Hash(cookie), account.UserID, passwordMark(account), tx.Now.UnixMilli(), proved, tx.Now.Add(life).UnixMilli(),
+		call.Addr.String(), printable(call.UserAgent), by.Provider, by.Session)
 	return cookie, err
 }
 
@@ -156,14 +191,19 @@ func (s *Service) Sessions(tx *db.Tx, userID id.UserID) ([]Session, error) {
 }
 
 // SSOToken makes a login token for a person who has agreed, on the page of single
-// sign-on, that a client of the legacy login signs in. It fails with AccessDenied
-// for an account that may begin no session.
+// sign-on, that a client of the legacy login signs in. An account that waits for
+// approval gets one, too: the client then learns from the login that it waits
+// (MSC3866, A-27). It fails with AccessDenied for an account that is locked or closed.
 func (s *Service) SSOToken(tx *db.Tx, userID id.UserID) (string, error) {
-	if err := s.mayBegin(tx, userID); err != nil {
+	account, err := s.accounts.Hold(tx, userID)
+	if errors.Is(err, db.ErrNoRow) || account.Locked || account.Deactivated {
+		return "", errcode.AccessDenied.New("The account is locked or closed.")
+	}
+	if err != nil {
 		return "", err
 	}
 	token := secret.New(secret.LoginToken)
-	_, err := tx.Exec(`INSERT INTO login_tokens (token_hash, user_id, device_id, expires_ts) VALUES ($1, $2, '', $3)`,
+	_, err = tx.Exec(`INSERT INTO login_tokens (token_hash, user_id, device_id, expires_ts) VALUES ($1, $2, '', $3)`,
 		secret.Hash(token), userID, tx.Now.Add(time.Duration(s.cfg.Login.LoginTokenLifetime)).UnixMilli())
 	return token, err
 }

@@ -152,18 +152,36 @@ func (v *Visitor) SignIn(next string) (httpapi.Reply, error) {
 // session, and does there what belongs to it. Enter fails with db.ErrNoRow if the
 // account has changed since it was looked at.
 func (v *Visitor) Enter(ctx context.Context, account func(tx *db.Tx) (accounts.Account, error)) error {
-	var cookie string
-	err := v.s.db.Write(ctx, func(tx *db.Tx) error {
+	return v.enter(ctx, func(tx *db.Tx) (string, error) {
 		a, err := account(tx)
 		if err != nil {
-			return err
+			return "", err
 		}
+		return v.s.oauth.SignInBrowser(tx, a, v.Call)
+	})
+}
+
+// EnterVouched is Enter for an account whose owner a provider of single sign-on vouches
+// for.
+func (v *Visitor) EnterVouched(ctx context.Context, by oauth.Voucher, account func(tx *db.Tx) (accounts.Account, error)) error {
+	return v.enter(ctx, func(tx *db.Tx) (string, error) {
+		a, err := account(tx)
+		if err != nil {
+			return "", err
+		}
+		return v.s.oauth.SignInVouched(tx, a, v.Call, by)
+	})
+}
+
+func (v *Visitor) enter(ctx context.Context, begin func(tx *db.Tx) (cookie string, err error)) error {
+	var cookie string
+	err := v.s.db.Write(ctx, func(tx *db.Tx) (err error) {
 		if v.SignedIn() {
 			if err := v.s.oauth.SignOutBrowser(tx, v.session); err != nil {
 				return err
 			}
 		}
-		cookie, err = v.s.oauth.SignInBrowser(tx, a, v.Call)
+		cookie, err = begin(tx)
 		return err
 	})
 	if err == nil {

@@ -56,15 +56,17 @@ CREATE TABLE code_guesses (
 );
 -- Browsers in which somebody has signed in to the pages. One ends when the password changes.
 CREATE TABLE browser_sessions (
-    session_hash  BYTEA  PRIMARY KEY,
-    user_id       TEXT   NOT NULL REFERENCES users ON DELETE CASCADE,
-    password_mark BYTEA  NOT NULL, -- a hash of the password's hash
-    created_ts    BIGINT NOT NULL,
-    proved_ts     BIGINT NOT NULL, -- when the password was last given
-    seen_ts       BIGINT NOT NULL,
-    expires_ts    BIGINT NOT NULL,
-    ip            TEXT   NOT NULL,
-    user_agent    TEXT   NOT NULL
+    session_hash     BYTEA  PRIMARY KEY,
+    user_id          TEXT   NOT NULL REFERENCES users ON DELETE CASCADE,
+    password_mark    BYTEA  NOT NULL, -- a hash of the password's hash
+    created_ts       BIGINT NOT NULL,
+    proved_ts        BIGINT NOT NULL, -- when the person last proved who they are, 0: not known
+    seen_ts          BIGINT NOT NULL,
+    expires_ts       BIGINT NOT NULL,
+    ip               TEXT   NOT NULL,
+    user_agent       TEXT   NOT NULL,
+    provider         TEXT   NOT NULL, -- of single sign-on, which vouched for the person, empty: this server checked
+    provider_session TEXT   NOT NULL  -- what the provider calls its session, may be empty
 );
 CREATE INDEX browser_sessions_user ON browser_sessions (user_id);
 CREATE INDEX browser_sessions_expiry ON browser_sessions (expires_ts);
