@@ -37,6 +37,7 @@ type registrationRow struct {
 	Address   string    `json:"ip"`
 	UserAgent string    `json:"user_agent"`
 	Token     string    `json:"registration_token,omitempty"`
+	Reason    string    `json:"reason,omitempty"` // why the person wants to join
 }
 
 // Run lists registrations.
@@ -66,9 +67,9 @@ func (c approveListCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	w := tabwriter.NewWriter(std.out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "USER\tSTATE\tREGISTERED\tFROM\tCLIENT")
+	fmt.Fprintln(w, "USER\tSTATE\tREGISTERED\tFROM\tCLIENT\tREASON")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.UserID, r.State, r.Created.Format(time.DateTime), r.Address, r.UserAgent)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.UserID, r.State, r.Created.Format(time.DateTime), r.Address, r.UserAgent, r.Reason)
 	}
 	if err := w.Flush(); err != nil || int64(len(rows)) == total {
 		return err
@@ -79,7 +80,7 @@ func (c approveListCommand) Run(ctx context.Context, std streams) error {
 
 func newRegistrationRow(r accounts.Registration) registrationRow {
 	return registrationRow{UserID: r.UserID, State: r.State, Created: r.Created.UTC(), Address: r.Signup.IP,
-		UserAgent: printable(r.Signup.UserAgent), Token: r.Signup.Token}
+		UserAgent: printable(r.Signup.UserAgent), Token: r.Signup.Token, Reason: r.Signup.Reason}
 }
 
 // printable keeps what a client says about itself from driving the terminal.

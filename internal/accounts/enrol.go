@@ -11,7 +11,8 @@ import (
 // registration token ("" for none), all in one step. A preapproved token vouches
 // for the account (MSC3866, A-13 and A-19). It fails with UserInUse, and with
 // InvalidParam, naming "registration_token", if the token cannot be used; whether
-// one is needed is the caller's question.
+// one is needed is the caller's question. An account that has to wait, without the
+// reason for joining that it needs, fails with MissingParam, naming "reason".
 func (s *Service) Enrol(tx *db.Tx, a Account, registrationToken string) (Account, error) {
 	vouched := false
 	if registrationToken != "" {
@@ -32,6 +33,9 @@ func (s *Service) Enrol(tx *db.Tx, a Account, registrationToken string) (Account
 		vouched = token.Preapproved
 	}
 	a.Approved, a.Signup.Token = s.Approval(vouched), registrationToken
+	if s.LacksReason(a) {
+		return a, errcode.MissingParam.New("Say why you want to join.").With("param", "reason")
+	}
 	err := s.Insert(tx, a)
 	if errors.Is(err, db.ErrDuplicate) {
 		return a, errcode.UserInUse.New("This username is taken. Choose another one.")

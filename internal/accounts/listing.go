@@ -55,10 +55,10 @@ func (s *Service) Registrations(tx *db.Tx, states []string, from string, limit i
 	}
 	rows, err = db.All(tx, func(r db.Row) (row Registration, err error) {
 		var created int64
-		err = r.Scan(&row.UserID, &created, &row.Signup.IP, &row.Signup.UserAgent, &row.Signup.Token, &row.State)
+		err = r.Scan(&row.UserID, &created, &row.Signup.IP, &row.Signup.UserAgent, &row.Signup.Token, &row.Signup.Reason, &row.State)
 		row.Created = time.UnixMilli(created)
 		return row, err
-	}, `SELECT user_id, created_ts, registered_ip, registered_user_agent, registration_token, `+registrationState+among+in.Marks(4)+`)
+	}, `SELECT user_id, created_ts, registered_ip, registered_user_agent, registration_token, registration_reason, `+registrationState+among+in.Marks(4)+`)
 		AND (created_ts, user_id) > ($1, $2) ORDER BY created_ts, user_id LIMIT $3`, in.Args(created, after, limit+1)...)
 	if len(rows) > limit {
 		rows = rows[:limit]

@@ -33,18 +33,19 @@ type Signup struct {
 	IP        string
 	UserAgent string
 	Token     string // the registration token
+	Reason    string // why the person wants to join, in their words: one line; empty if they did not say
 }
 
 // Pending reports whether the account waits for an administrator's decision.
 func (a Account) Pending() bool { return a.Approved != nil && !*a.Approved }
 
 const accountColumns = `user_id, created_ts, password_hash, admin, guest, approved, locked, suspended, deactivated_ts IS NOT NULL, erased_pos IS NOT NULL, second_factor,
-	registered_ip, registered_user_agent, registration_token`
+	registered_ip, registered_user_agent, registration_token, registration_reason`
 
 func scanAccount(r db.Row) (a Account, err error) {
 	var created int64
 	err = r.Scan(&a.UserID, &created, &a.PasswordHash, &a.Admin, &a.Guest, &a.Approved, &a.Locked, &a.Suspended, &a.Deactivated, &a.Erased, &a.SecondFactor,
-		&a.Signup.IP, &a.Signup.UserAgent, &a.Signup.Token)
+		&a.Signup.IP, &a.Signup.UserAgent, &a.Signup.Token, &a.Signup.Reason)
 	a.Created = time.UnixMilli(created)
 	return a, err
 }
@@ -84,9 +85,9 @@ func (s *Service) Exists(tx *db.Tx, userID id.UserID) (bool, error) {
 // Insert adds an account, or fails with db.ErrDuplicate and leaves all as it was.
 func (s *Service) Insert(tx *db.Tx, a Account) error {
 	n, err := tx.Exec(`INSERT INTO users (user_id, created_ts, password_hash, admin, guest, approved, locked, suspended, second_factor,
-			registered_ip, registered_user_agent, registration_token)
-		VALUES ($1, $2, $3, $4, $5, $6, FALSE, FALSE, FALSE, $7, $8, $9) ON CONFLICT (user_id) DO NOTHING`,
-		a.UserID, tx.Now.UnixMilli(), a.PasswordHash, a.Admin, a.Guest, a.Approved, a.Signup.IP, printable(a.Signup.UserAgent), a.Signup.Token)
+			registered_ip, registered_user_agent, registration_token, registration_reason)
+		VALUES ($1, $2, $3, $4, $5, $6, FALSE, FALSE, FALSE, $7, $8, $9, $10) ON CONFLICT (user_id) DO NOTHING`,
+		a.UserID, tx.Now.UnixMilli(), a.PasswordHash, a.Admin, a.Guest, a.Approved, a.Signup.IP, printable(a.Signup.UserAgent), a.Signup.Token, a.Signup.Reason)
 	if err == nil && n == 0 {
 		return db.ErrDuplicate
 	}
@@ -97,8 +98,8 @@ func (s *Service) Insert(tx *db.Tx, a Account) error {
 // counts as created now, and signs the guest out everywhere (MSC3866, A-17).
 func (s *Service) Upgrade(tx *db.Tx, a Account) error {
 	if _, err := tx.Exec(`UPDATE users SET guest = FALSE, password_hash = $2, approved = $3,
-			registered_ip = $4, registered_user_agent = $5, registration_token = $6, created_ts = $7 WHERE user_id = $1`,
-		a.UserID, a.PasswordHash, a.Approved, a.Signup.IP, printable(a.Signup.UserAgent), a.Signup.Token, tx.Now.UnixMilli()); err != nil {
+			registered_ip = $4, registered_user_agent = $5, registration_token = $6, registration_reason = $7, created_ts = $8 WHERE user_id = $1`,
+		a.UserID, a.PasswordHash, a.Approved, a.Signup.IP, printable(a.Signup.UserAgent), a.Signup.Token, a.Signup.Reason, tx.Now.UnixMilli()); err != nil {
 		return err
 	}
 	return s.DeleteOtherDevices(tx, a.UserID, "")

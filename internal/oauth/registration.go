@@ -24,6 +24,8 @@ type registerRequest struct {
 	InhibitLogin     *bool          `json:"inhibit_login"`
 	RefreshToken     *bool          `json:"refresh_token"`
 	GuestAccessToken string         `json:"guest_access_token"`
+	// Reason is why the person wants to join; see approval.reason.
+	Reason string `json:"io.github.narthex-matrix.reason"`
 }
 
 type registerResponse struct {
@@ -42,6 +44,7 @@ type wish struct {
 	DeviceName   *string `json:"device_name"`
 	InhibitLogin bool    `json:"inhibit_login"`
 	RefreshToken bool    `json:"refresh_token"`
+	Reason       string  `json:"reason"`
 }
 
 // register makes an account. Client-server API, "Account registration".
@@ -150,6 +153,9 @@ func userInUse() error { return errcode.UserInUse.New("This username is taken. C
 // be remembered: when a session begins.
 func (s *Service) wishOf(ctx context.Context, req registerRequest) (w wish, err error) {
 	w = wish{Username: req.Username, DeviceID: req.DeviceID, DeviceName: req.DeviceName}
+	if w.Reason, err = s.accounts.CleanReason(req.Reason, accounts.ReasonParam); err != nil {
+		return w, err
+	}
 	w.InhibitLogin = req.InhibitLogin != nil && *req.InhibitLogin
 	w.RefreshToken = req.RefreshToken != nil && *req.RefreshToken
 	if req.Password != "" && (req.Auth == nil || req.Auth.Session == "") {
@@ -172,6 +178,9 @@ func (s *Service) completeWish(ctx context.Context, req registerRequest, w wish,
 	}
 	if w.DeviceName == nil {
 		w.DeviceName = first.DeviceName
+	}
+	if w.Reason == "" {
+		w.Reason = first.Reason
 	}
 	if req.InhibitLogin == nil {
 		w.InhibitLogin = first.InhibitLogin

@@ -50,6 +50,11 @@ func (s *Service) enrol(ctx context.Context, call *httpapi.Call, req registerReq
 		if account.Approved, err = s.approvalOf(tx, proof); err != nil {
 			return err
 		}
+		account.Signup.Reason = w.Reason
+		if s.accounts.LacksReason(account) {
+			return errcode.MissingParam.New("%q is missing: say why you want to join. An administrator reads it before the account can be used. "+
+				"If your app cannot ask for it, make the account on the web page of this server.", accounts.ReasonParam).With("param", accounts.ReasonParam)
+		}
 		if req.GuestAccessToken != "" {
 			account.UserID, err = s.upgradeGuest(tx, req.GuestAccessToken, w.Username, account)
 			r.UserID = account.UserID

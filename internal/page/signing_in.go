@@ -31,9 +31,17 @@ type Register struct {
 	RegToken  string
 	Terms     *Terms // what has to be accepted; nil for nothing
 	Accepted  bool
-	Approval  bool // whether an administrator has to approve the account
-	MinLength int  // of the password, in characters
+	Approval  bool    // whether an administrator has to approve the account
+	Reason    *Reason // why the person wants to join; nil if nobody asks
+	MinLength int     // of the password, in characters
 	Problem   Problem
+}
+
+// Reason is the question why somebody wants to join.
+type Reason struct {
+	Text      string // as it was typed before
+	Required  bool
+	MaxLength int // in characters
 }
 
 // Terms are terms to be accepted.

@@ -54,6 +54,9 @@ func (s *Service) registerPage(ctx context.Context, to string) (page.Register, e
 		Continue: visitor.Next(to), For: client,
 		NeedToken: s.cfg.Registration.RequireToken, Approval: s.accounts.ApprovalRequired(), MinLength: s.cfg.Login.Password.MinLength,
 	}
+	if asks, required := s.accounts.AsksReason(); asks {
+		p.Reason = &page.Reason{Required: required, MaxLength: accounts.MaxReason}
+	}
 	if terms := s.cfg.Registration.Terms; terms.URL != "" {
 		p.Terms = &page.Terms{Name: terms.Name, URL: terms.URL}
 	}
@@ -68,6 +71,7 @@ type registerRequest struct {
 	Password      string `form:"password"`
 	PasswordAgain string `form:"password_again"`
 	AcceptTerms   string `form:"accept_terms"`
+	Reason        string `form:"reason"`
 }
 
 // register makes an account and signs the browser in to it, approved or not
@@ -85,6 +89,9 @@ func (s *Service) register(ctx context.Context, call *httpapi.Call, req register
 		return httpapi.Reply{}, err
 	}
 	p.Username, p.RegToken, p.Accepted = req.Username, req.RegToken, req.AcceptTerms == "yes"
+	if p.Reason != nil {
+		p.Reason.Text = req.Reason
+	}
 	again := func(status int, problem page.Problem) (httpapi.Reply, error) {
 		p.Problem = problem
 		return v.Show(status, p)
@@ -140,6 +147,9 @@ func (s *Service) wanted(ctx context.Context, call *httpapi.Call, p page.Registe
 		return a, errcode.InvalidParam.New("Tick this to make an account here.").With("param", "accept_terms")
 	}
 	a.Signup = accounts.Signup{IP: call.Addr.String(), UserAgent: call.UserAgent}
+	if a.Signup.Reason, err = s.accounts.CleanReason(req.Reason, "reason"); err != nil {
+		return a, err
+	}
 	a.PasswordHash, err = s.passwords.Hash(ctx, req.Password)
 	return a, err
 }

@@ -14,7 +14,8 @@ CREATE TABLE users (
     erased_pos            BIGINT,           -- those who join a room after this position see none of the account's words, null: all do
     registered_ip         TEXT    NOT NULL,
     registered_user_agent TEXT    NOT NULL,
-    registration_token    TEXT    NOT NULL  -- empty: registered without one
+    registration_token    TEXT    NOT NULL, -- empty: registered without one
+    registration_reason   TEXT    NOT NULL  -- why the person wants to join; empty: did not say
 );
 CREATE INDEX users_created ON users (created_ts, user_id) WHERE approved IS NOT NULL;
 CREATE INDEX users_erased ON users (user_id, erased_pos) WHERE erased_pos IS NOT NULL;
