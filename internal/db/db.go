@@ -21,7 +21,7 @@ var (
 	// ErrNUL is returned for a text argument with a NUL character, which
 	// PostgreSQL cannot store; it is refused on both engines alike.
 	ErrNUL = errors.New("db: text contains a NUL character")
-	// ErrClosed is returned by a write after Close.
+	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("db: closed")
 )
 
@@ -55,10 +55,13 @@ type DB struct {
 	now     func() time.Time
 	wake    func([]string)
 	log     *slog.Logger
-	pool    *sql.DB       // all connections of both engines come from here
-	pgx     *pgxpool.Pool // PostgreSQL only: what pool stands on
+
+	// PostgreSQL only.
+	pool *sql.DB
+	pgx  *pgxpool.Pool // what pool stands on
 
 	// SQLite only.
+	file    string // with the settings of a connection
 	readers chan *conn
 	writes  chan *write
 	closed  chan struct{} // closed by Close: no more writes
@@ -110,13 +113,10 @@ func (d *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
 // Close waits for the writes under way and closes every connection.
 func (d *DB) Close() error {
 	if d.dialect == SQLite {
-		close(d.closed)
-		<-d.stopped
+		return d.closeSQLite()
 	}
 	err := d.pool.Close()
-	if d.pgx != nil {
-		d.pgx.Close() // also waits for the connections to end
-	}
+	d.pgx.Close() // also waits for the connections to end
 	return err
 }
 

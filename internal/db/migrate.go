@@ -148,10 +148,10 @@ func (d *DB) Applied(ctx context.Context) (done []Applied, err error) {
 // execOnce runs a statement without keeping it prepared: DDL.
 func (tx *Tx) execOnce(statement string) error {
 	var err error
-	if tx.pg != nil {
-		_, err = tx.pg.ExecContext(tx.ctx, statement)
+	if tx.lite != nil {
+		err = tx.lite.runOnce(tx.ctx, statement)
 	} else {
-		_, err = tx.lite.ExecContext(tx.ctx, statement)
+		_, err = tx.pg.ExecContext(tx.ctx, statement)
 	}
 	return wrap(err, statement)
 }

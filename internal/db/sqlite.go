@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -17,33 +16,6 @@ import (
 // oldestSQLite has the mend for the WAL-reset fault, which could lose committed
 // writes.
 const oldestSQLite = 3_051_003
-
-// conn is one SQLite connection with its prepared statements.
-type conn struct {
-	*sql.Conn
-	stmts map[string]*sql.Stmt
-}
-
-func (c *conn) prepare(ctx context.Context, statement string) (*sql.Stmt, error) {
-	if st := c.stmts[statement]; st != nil {
-		return st, nil
-	}
-	st, err := c.PrepareContext(ctx, statement)
-	if err != nil {
-		return nil, err
-	}
-	c.stmts[statement] = st
-	return st, nil
-}
-
-func (c *conn) run(ctx context.Context, statement string) error {
-	st, err := c.prepare(ctx, statement) //nolint:sqlclosecheck // the connection keeps it
-	if err != nil {
-		return err
-	}
-	_, err = st.ExecContext(ctx)
-	return err
-}
 
 // write is one closure on its way through the writer.
 type write struct {
@@ -71,21 +43,16 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (err error) {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + sync + ")", "foreign_keys(ON)",
 		"cache_size(-16000)", "temp_store(MEMORY)", "journal_size_limit(67108864)",
 	}}
-	d.pool, err = sql.Open("sqlite", "file:"+(&url.URL{Path: o.Database}).EscapedPath()+"?"+q.Encode())
+	d.file = "file:" + (&url.URL{Path: o.Database}).EscapedPath() + "?" + q.Encode()
+	writer, err := openConn(d.file)
 	if err != nil {
 		return err
 	}
+	if err := checkSQLite(ctx, writer); err != nil {
+		return errors.Join(err, writer.Close())
+	}
+	// The readers are opened when they are first needed: nil stands for one.
 	readers := max(4, 2*runtime.NumCPU())
-	d.pool.SetMaxOpenConns(readers + 2) // the writer, and one for Checkpoint
-	d.pool.SetMaxIdleConns(readers + 2)
-	if err := d.checkSQLite(ctx); err != nil {
-		return errors.Join(err, d.pool.Close())
-	}
-	writer, err := d.newConn(ctx)
-	if err != nil {
-		return errors.Join(err, d.pool.Close())
-	}
-	// The other readers are opened when they are first needed: nil stands for one.
 	d.readers = make(chan *conn, readers)
 	for range readers {
 		d.readers <- nil
@@ -96,9 +63,9 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-func (d *DB) checkSQLite(ctx context.Context) error {
-	var version string
-	if err := d.pool.QueryRowContext(ctx, `SELECT sqlite_version()`).Scan(&version); err != nil {
+func checkSQLite(ctx context.Context, c *conn) error {
+	version, err := One(&Tx{ctx: ctx, lite: c}, Scalar[string], `SELECT sqlite_version()`)
+	if err != nil {
 		return err
 	}
 	var major, minor, patch int
@@ -111,38 +78,41 @@ func (d *DB) checkSQLite(ctx context.Context) error {
 	return nil
 }
 
-func (d *DB) newConn(ctx context.Context) (*conn, error) {
-	// The connection outlives the request that happened to open it.
-	c, err := d.pool.Conn(context.WithoutCancel(ctx))
-	if err != nil {
-		return nil, err
+// reader takes a connection that reads, until it is given back to d.readers.
+func (d *DB) reader(ctx context.Context) (c *conn, err error) {
+	select {
+	case c = <-d.readers:
+	case <-d.stopped:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	return &conn{Conn: c, stmts: map[string]*sql.Stmt{}}, nil
+	if c != nil {
+		return c, nil
+	}
+	if c, err = openConn(d.file); err == nil {
+		if _, err = c.run(context.WithoutCancel(ctx), `PRAGMA query_only = ON`); err == nil {
+			return c, nil
+		}
+		err = errors.Join(err, c.Close())
+	}
+	d.readers <- nil
+	return nil, err
 }
 
 func (d *DB) readSQLite(ctx context.Context, f func(*Tx) error) (err error) {
-	var c *conn
-	select {
-	case c = <-d.readers:
-	case <-ctx.Done():
-		return ctx.Err()
+	c, err := d.reader(ctx)
+	if err != nil {
+		return err
 	}
 	defer func() { d.readers <- c }()
 	// A statement runs to its end: cancelling one would cost a goroutine each.
 	ctx = context.WithoutCancel(ctx)
-	if c == nil {
-		if c, err = d.newConn(ctx); err != nil {
-			return err
-		}
-		if err := c.run(ctx, `PRAGMA query_only = ON`); err != nil {
-			return err
-		}
-	}
-	if err := c.run(ctx, `BEGIN`); err != nil {
+	if _, err := c.run(ctx, `BEGIN`); err != nil {
 		return err
 	}
 	defer func() {
-		if end := c.run(ctx, `COMMIT`); err == nil {
+		if _, end := c.run(ctx, `COMMIT`); err == nil {
 			err = end
 		}
 	}()
@@ -182,7 +152,12 @@ func (d *DB) writeSQLite(ctx context.Context, f func(*Tx) error) error {
 // writer takes what has queued, runs each closure in its own savepoint, commits
 // once, and then answers all.
 func (d *DB) writer(c *conn) {
-	defer close(d.stopped)
+	defer func() {
+		if err := c.Close(); err != nil {
+			d.log.Error("closing the connection that writes", "err", err)
+		}
+		close(d.stopped)
+	}()
 	for {
 		var first *write
 		select {
@@ -201,7 +176,7 @@ func (d *DB) writer(c *conn) {
 func (d *DB) batch(c *conn, first *write) {
 	ctx := context.WithoutCancel(first.ctx)
 	batch := []*write{first}
-	err := c.run(ctx, `BEGIN IMMEDIATE`)
+	_, err := c.run(ctx, `BEGIN IMMEDIATE`)
 	if err == nil {
 		d.runInSavepoint(c, first)
 	fill:
@@ -214,8 +189,8 @@ func (d *DB) batch(c *conn, first *write) {
 				break fill
 			}
 		}
-		if err = c.run(ctx, `COMMIT`); err != nil {
-			if back := c.run(ctx, `ROLLBACK`); back != nil {
+		if _, err = c.run(ctx, `COMMIT`); err != nil {
+			if _, back := c.run(ctx, `ROLLBACK`); back != nil {
 				d.log.Error("rollback failed", "err", back)
 			}
 		}
@@ -231,7 +206,7 @@ func (d *DB) batch(c *conn, first *write) {
 // runInSavepoint runs one closure. Its failure undoes what it did and nothing else.
 func (d *DB) runInSavepoint(c *conn, w *write) {
 	w.tx = &Tx{Now: d.now(), ctx: w.ctx, d: d, lite: c, write: true}
-	if w.err = c.run(w.ctx, `SAVEPOINT w`); w.err != nil {
+	if _, w.err = c.run(w.ctx, `SAVEPOINT w`); w.err != nil {
 		return
 	}
 	func() {
@@ -239,11 +214,11 @@ func (d *DB) runInSavepoint(c *conn, w *write) {
 		w.err = w.f(w.tx)
 	}()
 	if w.err != nil || w.panic != nil {
-		if err := c.run(w.ctx, `ROLLBACK TO w`); err != nil {
+		if _, err := c.run(w.ctx, `ROLLBACK TO w`); err != nil {
 			d.log.Error("rollback to savepoint failed", "err", err)
 		}
 	}
-	if err := c.run(w.ctx, `RELEASE w`); err != nil && w.err == nil {
+	if _, err := c.run(w.ctx, `RELEASE w`); err != nil && w.err == nil {
 		w.err = err
 	}
 }
@@ -253,8 +228,24 @@ func isSQLiteDuplicate(err error) bool {
 	return errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
+// closeSQLite waits for what is under way.
+func (d *DB) closeSQLite() (err error) {
+	close(d.closed)
+	<-d.stopped
+	for range cap(d.readers) {
+		if c := <-d.readers; c != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	return err
+}
+
 // Checkpoint moves what is in SQLite's write-ahead log into the file itself.
 func (d *DB) Checkpoint(ctx context.Context) error {
-	_, err := d.pool.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-	return err
+	c, err := openConn(d.file)
+	if err != nil {
+		return err
+	}
+	_, err = c.run(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	return errors.Join(err, c.Close())
 }

@@ -37,37 +37,36 @@ func (tx *Tx) Context() context.Context { return tx.ctx }
 // A violated unique constraint is ErrDuplicate; on PostgreSQL the transaction is
 // then over, so prefer ON CONFLICT where the conflict is expected.
 func (tx *Tx) Exec(statement string, args ...any) (int64, error) {
+	if tx.lite != nil {
+		n, err := tx.lite.run(tx.ctx, statement, args...)
+		return n, wrap(err, statement)
+	}
 	if err := check(args); err != nil {
 		return 0, err
 	}
-	var res sql.Result
-	var err error
-	if tx.pg != nil {
-		res, err = tx.pg.ExecContext(tx.ctx, statement, args...)
-	} else {
-		var st *sql.Stmt
-		if st, err = tx.lite.prepare(tx.ctx, statement); err == nil { //nolint:sqlclosecheck // the connection keeps it
-			res, err = st.ExecContext(tx.ctx, args...)
-		}
-	}
+	res, err := tx.pg.ExecContext(tx.ctx, statement, args...)
 	if err != nil {
 		return 0, wrap(err, statement)
 	}
 	return res.RowsAffected()
 }
 
-func (tx *Tx) query(statement string, args []any) (*sql.Rows, error) {
+// cursor is the answer of either engine to a query.
+type cursor interface {
+	Row
+	Next() bool
+	Err() error
+	Close() error
+}
+
+func (tx *Tx) query(statement string, args []any) (cursor, error) {
+	if tx.lite != nil {
+		return tx.lite.query(tx.ctx, statement, args)
+	}
 	if err := check(args); err != nil {
 		return nil, err
 	}
-	if tx.pg != nil {
-		return tx.pg.QueryContext(tx.ctx, statement, args...) //nolint:sqlclosecheck // closed by each
-	}
-	st, err := tx.lite.prepare(tx.ctx, statement) //nolint:sqlclosecheck // the connection keeps it
-	if err != nil {
-		return nil, err
-	}
-	return st.QueryContext(tx.ctx, args...)
+	return tx.pg.QueryContext(tx.ctx, statement, args...) //nolint:sqlclosecheck // closed by whoever asked
 }
 
 // Each calls f for each row of a query, and stops at the first error.
@@ -101,8 +100,35 @@ func All[T any](tx *Tx, scan func(Row) (T, error), statement string, args ...any
 
 // One gives the first row of a query, or ErrNoRow.
 func One[T any](tx *Tx, scan func(Row) (T, error), statement string, args ...any) (T, error) {
-	var out T
 	rows, err := tx.query(statement, args)
+	return first(rows, err, scan, statement)
+}
+
+// ReadOne is [One] in a read of its own. It costs no transaction: a single statement
+// sees one snapshot as it is.
+func ReadOne[T any](ctx context.Context, d *DB, scan func(Row) (T, error), statement string, args ...any) (out T, err error) {
+	if err := ctx.Err(); err != nil {
+		return out, err
+	}
+	if d.dialect == Postgres {
+		if err := check(args); err != nil {
+			return out, err
+		}
+		rows, err := d.pool.QueryContext(ctx, statement, args...) //nolint:sqlclosecheck // closed by first
+		return first(rows, err, scan, statement)
+	}
+	c, err := d.reader(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer func() { d.readers <- c }()
+	rows, err := c.query(context.WithoutCancel(ctx), statement, args)
+	return first(rows, err, scan, statement)
+}
+
+// first gives the first row of an answer, or ErrNoRow.
+func first[T any](rows cursor, err error, scan func(Row) (T, error), statement string) (T, error) {
+	var out T
 	if err != nil {
 		return out, wrap(err, statement)
 	}

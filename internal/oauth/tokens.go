@@ -123,15 +123,11 @@ func (s *Service) Authenticate(ctx context.Context, token string, call *httpapi.
 	if !secret.Plausible(secret.AccessToken, token) {
 		return httpapi.Identity{}, unknownToken()
 	}
-	var t tokenRow
-	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		t, err = db.One(tx, scanToken, `SELECT t.token_id, t.user_id, t.device_id, COALESCE(o.client_id, ''), t.expires_ts, t.replaces,
-				d.last_seen_ts, u.admin, u.guest, u.locked, u.suspended
-			FROM access_tokens t JOIN users u ON u.user_id = t.user_id JOIN devices d ON d.user_id = t.user_id AND d.device_id = t.device_id
-				LEFT JOIN oauth_sessions o ON o.user_id = t.user_id AND o.device_id = t.device_id
-			WHERE t.token_hash = $1`, secret.Hash(token))
-		return err
-	})
+	t, err := db.ReadOne(ctx, s.db, scanToken, `SELECT t.token_id, t.user_id, t.device_id, COALESCE(o.client_id, ''), t.expires_ts, t.replaces,
+			d.last_seen_ts, u.admin, u.guest, u.locked, u.suspended
+		FROM access_tokens t JOIN users u ON u.user_id = t.user_id JOIN devices d ON d.user_id = t.user_id AND d.device_id = t.device_id
+			LEFT JOIN oauth_sessions o ON o.user_id = t.user_id AND o.device_id = t.device_id
+		WHERE t.token_hash = $1`, secret.Hash(token))
 	switch {
 	case errors.Is(err, db.ErrNoRow):
 		return httpapi.Identity{}, unknownToken()
