@@ -13,8 +13,8 @@ type deactivateAccountRequest struct {
 }
 
 type deactivateAccountResponse struct {
-	// Unbound is always "success": this server binds no address to an account.
-	Unbound string `json:"id_server_unbind_result"`
+	// Unbound is whether nothing is published of the account any more.
+	Unbound unbindResult `json:"id_server_unbind_result"`
 }
 
 func (s *Service) deactivateAccount(ctx context.Context, call *httpapi.Call, req deactivateAccountRequest) (deactivateAccountResponse, error) {
@@ -22,11 +22,19 @@ func (s *Service) deactivateAccount(ctx context.Context, call *httpapi.Call, req
 	if err != nil {
 		return deactivateAccountResponse{}, err
 	}
-	err = s.db.Write(ctx, func(tx *db.Tx) error {
+	var leaving []binding
+	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
 		if err := s.Spend(tx, proof); err != nil {
 			return err
 		}
-		return s.Deactivate(tx, call.UserID, string(call.UserID), req.Erase)
+		if err := s.Deactivate(tx, call.UserID, string(call.UserID), req.Erase); err != nil {
+			return err
+		}
+		leaving, err = leavingBindings(tx, call.UserID)
+		return err
 	})
-	return deactivateAccountResponse{Unbound: "success"}, err
+	if err != nil {
+		return deactivateAccountResponse{}, err
+	}
+	return deactivateAccountResponse{Unbound: s.takeBack(ctx, call, leaving)}, nil
 }

@@ -49,7 +49,10 @@ const sweepEvery = 5 * time.Minute
 
 // Jobs are the workers of the package.
 func (s *Service) Jobs() []jobs.Worker {
-	return []jobs.Worker{{Kind: "accounts.sweep", Work: s.sweep, Every: sweepEvery}}
+	return []jobs.Worker{
+		{Kind: "accounts.sweep", Work: s.sweep, Every: sweepEvery},
+		{Kind: unbindJob, Work: s.unbindLater},
+	}
 }
 
 // sweep forgets what has expired, and denies who has waited for too long.

@@ -101,15 +101,21 @@ func (s *Service) addThreepid(ctx context.Context, call *httpapi.Call, creds thr
 		if err := s.Spend(tx, proof); err != nil {
 			return err
 		}
-		add, err := s.addition(tx, call.UserID, creds, failed)
-		if err != nil || add.done {
-			return err
-		}
-		if err := s.validation.Use(tx, creds.SID); err != nil {
-			return err
-		}
-		return s.attach(tx, call.UserID, add.Medium, add.Address, add.At)
+		return s.addShown(tx, call.UserID, creds, failed)
 	})
+}
+
+// addShown makes the address that a session shows one of the account's, and uses the
+// session up.
+func (s *Service) addShown(tx *db.Tx, userID id.UserID, creds threepidCreds, failed *errcode.Code) error {
+	add, err := s.addition(tx, userID, creds, failed)
+	if err != nil || add.done {
+		return err
+	}
+	if err := s.validation.Use(tx, creds.SID); err != nil {
+		return err
+	}
+	return s.attach(tx, userID, add.Medium, add.Address, add.At)
 }
 
 // addition is an address that a user may add.
@@ -162,13 +168,19 @@ func unproven(err error, code *errcode.Code) error {
 // changes, and in a session of OAuth 2.0, which passes no authentication here
 // (client-server API, "OAuth 2.0 API").
 func (s *Service) mayChangeThreepids(call *httpapi.Call) error {
-	switch {
-	case !s.cfg.Threepid.AllowChanges:
-		return errcode.Forbidden.New("This server does not let people change the addresses of their account. Ask its administrator.")
-	case call.ClientID != "":
-		return errcode.Forbidden.New("A session of OAuth 2.0 cannot change the addresses of an account. Use a client that signs in with the password.")
+	if call.ClientID != "" && s.cfg.Threepid.AllowChanges {
+		return errcode.Forbidden.New("A session of OAuth 2.0 cannot change the addresses of an account. Do it on your account's page instead: %s", s.accountPage())
 	}
-	return nil
+	return s.MayChangeThreepids()
+}
+
+// MayChangeThreepids fails with Forbidden where the administrator does not let people
+// change the addresses of their accounts.
+func (s *Service) MayChangeThreepids() error {
+	if s.cfg.Threepid.AllowChanges {
+		return nil
+	}
+	return errcode.Forbidden.New("This server does not let people change the addresses of their account. Ask its administrator.")
 }
 
 type bind3PIDRequest struct {
@@ -178,42 +190,66 @@ type bind3PIDRequest struct {
 	IDAccessToken string `json:"id_access_token" required:"true"`
 }
 
-// bind3PID would have an identity server bind an address to the user. This server
-// speaks to none on behalf of its users.
-func (s *Service) bind3PID(context.Context, *httpapi.Call, bind3PIDRequest) (empty, error) {
-	return empty{}, errcode.ServerNotTrusted.New("This server does not bind addresses for its users. A client can do it at the identity server itself.")
+// bind3PID has an identity server publish that an address is the user's, and
+// remembers it, so that it can be taken back (TP-72). The address need not be one of
+// the account's.
+func (s *Service) bind3PID(ctx context.Context, call *httpapi.Call, req bind3PIDRequest) (empty, error) {
+	bound, err := s.identityServers.Bind(ctx, req.IDServer, req.IDAccessToken, req.SID, req.ClientSecret, call.UserID)
+	if err != nil {
+		return empty{}, err
+	}
+	address, err := canonical(bound.Medium, bound.Address)
+	if err != nil {
+		return empty{}, errcode.Unknown.Wrap(err, "The identity server has published an address of a kind that this server does not know.")
+	}
+	return empty{}, s.db.Write(ctx, func(tx *db.Tx) error {
+		return s.recordBinding(tx, binding{UserID: call.UserID, Medium: bound.Medium, Address: address, Server: req.IDServer})
+	})
 }
 
 type delete3PIDRequest struct {
-	Medium  validation.Medium `json:"medium" required:"true"`
-	Address string            `json:"address" required:"true"`
+	Medium   validation.Medium `json:"medium" required:"true"`
+	Address  string            `json:"address" required:"true"`
+	IDServer string            `json:"id_server"`
 }
 
 type unbindResponse struct {
-	Result string `json:"id_server_unbind_result"`
+	Result unbindResult `json:"id_server_unbind_result"`
 }
 
-// notUnbound is the answer of a server that has bound nothing and so knows no
-// identity server to unbind from.
-var notUnbound = unbindResponse{Result: "no-support"}
-
-// delete3pidFromAccount takes an address from the account. One that the account does
-// not have is no failure (TP-73).
+// delete3pidFromAccount takes an address from the account, and back from the identity
+// servers that have published it. An address that the account does not have is no
+// failure (TP-73).
 func (s *Service) delete3pidFromAccount(ctx context.Context, call *httpapi.Call, req delete3PIDRequest) (unbindResponse, error) {
 	if err := s.mayChangeThreepids(call); err != nil {
 		return unbindResponse{}, err
 	}
-	address, err := canonical(req.Medium, req.Address)
-	if err != nil {
-		return notUnbound, nil // nobody has it
-	}
-	return notUnbound, s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(`DELETE FROM user_threepids WHERE user_id = $1 AND medium = $2 AND address = $3`, call.UserID, req.Medium, address)
-		return err
-	})
+	return s.unbind3pid(ctx, call, req, true)
 }
 
-// unbind3pidFromAccount leaves the account as it is (TP-74).
-func (s *Service) unbind3pidFromAccount(context.Context, *httpapi.Call, delete3PIDRequest) (unbindResponse, error) {
-	return notUnbound, nil
+// unbind3pidFromAccount takes an address back from identity servers, and leaves the
+// account as it is (TP-74).
+func (s *Service) unbind3pidFromAccount(ctx context.Context, call *httpapi.Call, req delete3PIDRequest) (unbindResponse, error) {
+	return s.unbind3pid(ctx, call, req, false)
+}
+
+func (s *Service) unbind3pid(ctx context.Context, call *httpapi.Call, req delete3PIDRequest, remove bool) (unbindResponse, error) {
+	address, err := canonical(req.Medium, req.Address)
+	if err != nil {
+		return unbindResponse{Result: notUnbound}, nil // nobody has it
+	}
+	var leaving []binding
+	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
+		if remove {
+			if err := deleteThreepid(tx, call.UserID, req.Medium, address); err != nil {
+				return err
+			}
+		}
+		leaving, err = s.leave(tx, call.UserID, req.Medium, address, req.IDServer)
+		return err
+	})
+	if err != nil || len(leaving) == 0 {
+		return unbindResponse{Result: notUnbound}, err
+	}
+	return unbindResponse{Result: s.takeBack(ctx, call, leaving)}, nil
 }

@@ -149,20 +149,7 @@ func TestOA35_SessionsOfOAuthChangeNoAddresses(t *testing.T) {
 	})
 }
 
-func TestTP72_Bind(t *testing.T) {
-	srv := apitest.New(t)
-	alice := srv.User(t, "alice")
-	const path = "/_matrix/client/v3/account/3pid/bind"
-	body := object{"client_secret": clientSecret, "sid": "x", "id_server": "id.example.org", "id_access_token": "y"}
-	apitest.Run(t, []apitest.Case{
-		{Name: "by this server", As: alice, Do: "POST", Path: path, Body: body, Want: errcode.ServerNotTrusted},
-		{Name: "without an identity server", As: alice, Do: "POST", Path: path, Body: creds("x"), Want: errcode.MissingParam},
-		{Name: "malformed", As: alice, Do: "POST", Path: path, Body: with(body, object{"sid": 5}), Want: errcode.BadJSON},
-		{Name: "by nobody", As: srv.Anyone(), Do: "POST", Path: path, Body: body, Want: errcode.MissingToken},
-	})
-}
-
-func TestTP73_Delete(t *testing.T) {
+func TestTP73_DeleteWhatWasNeverBound(t *testing.T) {
 	srv := apitest.New(t)
 	alice, bob := srv.User(t, "alice"), srv.User(t, "bob")
 	own(t, srv, alice.UserID, "email", "alice@example.org")
@@ -191,16 +178,19 @@ func TestTP73_Delete(t *testing.T) {
 	}
 }
 
-func TestTP74_Unbind(t *testing.T) {
+func TestTP74_UnbindWhatWasNeverBound(t *testing.T) {
 	srv := apitest.New(t)
 	alice := srv.User(t, "alice")
 	own(t, srv, alice.UserID, "email", "alice@example.org")
-	const path = "/_matrix/client/v3/account/3pid/unbind"
 	body := object{"medium": "email", "address": "alice@example.org"}
+	const none = `{"id_server_unbind_result":"no-support"}`
 	apitest.Run(t, []apitest.Case{
-		{Name: "nothing was bound", As: alice, Do: "POST", Path: path, Body: body, Has: []string{`{"id_server_unbind_result":"no-support"}`}},
-		{Name: "no medium", As: alice, Do: "POST", Path: path, Body: object{"address": "alice@example.org"}, Want: errcode.MissingParam},
-		{Name: "malformed", As: alice, Do: "POST", Path: path, Body: `{"medium":["email"],"address":"a"}`, Want: errcode.BadJSON},
+		{Name: "nothing was bound", As: alice, Do: "POST", Path: unbindPath, Body: body, Has: []string{none}},
+		{Name: "an identity server that is not trusted", As: alice, Do: "POST", Path: unbindPath, Body: with(body, object{"id_server": "id.example.org"}), Has: []string{none}},
+		{Name: "what is no address", As: alice, Do: "POST", Path: unbindPath, Body: with(body, object{"address": "nothing"}), Has: []string{none}},
+		{Name: "by nobody", As: srv.Anyone(), Do: "POST", Path: unbindPath, Body: body, Want: errcode.MissingToken},
+		{Name: "no medium", As: alice, Do: "POST", Path: unbindPath, Body: object{"address": "alice@example.org"}, Want: errcode.MissingParam},
+		{Name: "malformed", As: alice, Do: "POST", Path: unbindPath, Body: `{"medium":["email"],"address":"a"}`, Want: errcode.BadJSON},
 	})
 	if got := addresses(t, alice); !strings.Contains(got, "alice@example.org") {
 		t.Errorf("alice has %s", got)

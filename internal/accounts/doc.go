@@ -2,9 +2,10 @@
 // devices, registration tokens, and user-interactive authentication.
 //
 // It owns the tables `users`, `profile_fields`, `devices`, `device_list_changes`,
-// `registration_tokens`, `user_threepids`, `interactive_sessions`, `cross_signing_resets`,
-// `password_guesses` and `audit_log`, the stream of changed device lists, and the
-// job "accounts.sweep". A deactivated account leaves its rooms by the job
+// `registration_tokens`, `user_threepids`, `threepid_bindings`,
+// `interactive_sessions`, `cross_signing_resets`, `password_guesses` and
+// `audit_log`, the stream of changed device lists, and the jobs "accounts.sweep" and
+// "accounts.unbind". A deactivated account leaves its rooms by the job
 // "rooms.leave_all", which package rooms works, and loses its keys by the job
 // "e2ee.forget"; an erased one loses its account data by the job
 // "accountdata.erase", which package accountdata works.

@@ -93,10 +93,11 @@ func verb(on bool, yes, no string) string {
 }
 
 // Deactivate ends an account for good: it loses its password, its addresses, its
-// devices and its rights, and leaves its rooms by a job. Its name stays taken. With erase its
-// profile and account data go too, and its messages are no longer shown to those
-// who come later. An account that is deactivated already can still be erased.
-// Client-server API, "Account deactivation".
+// devices and its rights, and by jobs leaves its rooms and the identity servers that
+// have published its addresses. Its name stays taken. With erase its profile and
+// account data go too, and its messages are no longer shown to those who come later.
+// An account that is deactivated already can still be erased. Client-server API,
+// "Account deactivation".
 func (s *Service) Deactivate(tx *db.Tx, userID id.UserID, by string, erase bool) error {
 	a, err := s.hold(tx, userID)
 	if err != nil || (a.Deactivated && (a.Erased || !erase)) {
@@ -111,6 +112,9 @@ func (s *Service) deactivate(tx *db.Tx, userID id.UserID, erase bool, c change) 
 		return err
 	}
 	if err := deleteThreepids(tx, userID); err != nil {
+		return err
+	}
+	if err := leaveAll(tx, userID); err != nil {
 		return err
 	}
 	if erase {

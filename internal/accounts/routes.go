@@ -6,6 +6,7 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/identityserver"
 	"github.com/narthex-matrix/narthex/internal/validation"
 )
 
@@ -59,7 +60,7 @@ func (s *Service) threepidRoutes() []httpapi.Route {
 		httpapi.JSON("POST /_matrix/client/v3/account/3pid/add", "add3PID", httpapi.User, httpapi.Login, s.add3PID).
 			Fails(errcode.InteractiveAuth, errcode.Forbidden, errcode.ThreepidAuthFailed, errcode.ThreepidInUse, errcode.ThreepidDenied),
 		httpapi.JSON("POST /_matrix/client/v3/account/3pid/bind", "bind3PID", httpapi.User, httpapi.Sending, s.bind3PID).
-			Fails(errcode.ServerNotTrusted),
+			Fails(identityserver.BindFailures...),
 		httpapi.JSON("POST /_matrix/client/v3/account/3pid/delete", "delete3pidFromAccount", httpapi.User, httpapi.Sending, s.delete3pidFromAccount).
 			Fails(errcode.Forbidden),
 		httpapi.JSON("POST /_matrix/client/v3/account/3pid/unbind", "unbind3pidFromAccount", httpapi.User, httpapi.Sending, s.unbind3pidFromAccount),

@@ -14,7 +14,9 @@ import (
 const (
 	addressesPath = "/_matrix/client/v3/account/3pid"
 	addPath       = "/_matrix/client/v3/account/3pid/add"
+	bindPath      = "/_matrix/client/v3/account/3pid/bind"
 	deletePath    = "/_matrix/client/v3/account/3pid/delete"
+	unbindPath    = "/_matrix/client/v3/account/3pid/unbind"
 
 	registerEmailPath = "/_matrix/client/v3/register/email/requestToken"
 	addEmailPath      = "/_matrix/client/v3/account/3pid/email/requestToken"

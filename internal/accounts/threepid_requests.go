@@ -3,7 +3,6 @@ package accounts
 import (
 	"context"
 	"errors"
-	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -143,9 +142,9 @@ func (s *Service) checkWish(w *tokenWish) (err error) {
 }
 
 // trusts reports whether a client may name the identity server: this server, which
-// validates addresses by itself whatever it is told, or one from the configuration.
+// validates addresses by itself whatever it is told, or one that is trusted.
 func (s *Service) trusts(idServer string) bool {
-	return idServer == string(s.server) || slices.Contains(s.cfg.Threepid.TrustedIdentityServers, idServer)
+	return idServer == string(s.server) || s.identityServers.Trusts(idServer)
 }
 
 func invalidParam(name, text string) error {

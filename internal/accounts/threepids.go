@@ -50,6 +50,11 @@ func (s *Service) attach(tx *db.Tx, userID id.UserID, medium validation.Medium, 
 	return err
 }
 
+func deleteThreepid(tx *db.Tx, userID id.UserID, medium validation.Medium, address string) error {
+	_, err := tx.Exec(`DELETE FROM user_threepids WHERE user_id = $1 AND medium = $2 AND address = $3`, userID, medium, address)
+	return err
+}
+
 func deleteThreepids(tx *db.Tx, userID id.UserID) error {
 	_, err := tx.Exec(`DELETE FROM user_threepids WHERE user_id = $1`, userID)
 	return err

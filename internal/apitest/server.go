@@ -21,7 +21,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/id"
 )
 
-// ServerName is the server name of every server in a test.
+// ServerName is the server name of every server in a test that is not given another.
 const ServerName id.ServerName = "narthex.test"
 
 // Server is a running server.
@@ -170,7 +170,7 @@ func (s *Server) Administrator(t testing.TB, localpart string) *Client {
 
 func (s *Server) account(t testing.TB, localpart string, admin bool) *Client {
 	t.Helper()
-	userID, err := id.NewUserID(localpart, ServerName)
+	userID, err := id.NewUserID(localpart, id.ServerName(s.App.Config.ServerName))
 	if err != nil {
 		t.Fatal(err)
 	}

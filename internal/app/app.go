@@ -170,7 +170,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 		sync.Routes(),
 		administration.Routes(),
 		pages.Routes(),
-		discovery.New(discovery.Deps{Config: cfg}).Routes(),
+		discovery.New(discovery.Deps{Config: cfg, Signer: signer}).Routes(),
 	)
 	a.runner = jobs.NewRunner(a.DB, seams.Log, slices.Concat(
 		mails.Jobs(),

@@ -16,6 +16,7 @@ func (s *Service) Routes() []httpapi.Route {
 			Fails(errcode.NotFound),
 		httpapi.JSON("GET /.well-known/matrix/support", "getWellknownSupport", anyone, unlimited, s.getWellknownSupport).
 			Fails(errcode.NotFound),
+		httpapi.JSON("GET /_matrix/key/v2/server", "getServerKey", anyone, cheap, s.getServerKey),
 		httpapi.JSON("GET /_matrix/client/v3/capabilities", "getCapabilities", user, cheap, s.getCapabilities).Guests().Suspended(),
 		httpapi.JSON("GET /_matrix/client/v3/voip/turnServer", "getTurnServer", user, cheap, s.getTurnServer).Guests().Suspended(),
 		httpapi.JSON("GET /_matrix/client/v3/thirdparty/protocols", "getProtocols", user, cheap, s.getProtocols).Suspended(),

@@ -41,7 +41,7 @@ func (s *Service) Bind(ctx context.Context, server, token, sid, clientSecret str
 	if !s.Trusts(server) {
 		return bound, notTrusted()
 	}
-	err = s.do(ctx, request{method: http.MethodPost, server: server, path: "/3pid/bind", authorization: bearer(token), body: map[string]string{
+	err = s.do(ctx, request{method: http.MethodPost, server: server, path: bindPath, authorization: bearer(token), body: map[string]string{
 		"sid": sid, "client_secret": clientSecret, "mxid": string(user),
 	}}, &bound)
 	if err == nil && (bound.UserID != user || bound.Medium == "" || bound.Address == "") {
@@ -84,15 +84,14 @@ func (s *Service) Unbind(ctx context.Context, server string, medium validation.M
 }
 
 func (s *Service) unbind(ctx context.Context, server, destinationName string, body []byte) error {
-	const path = "/3pid/unbind"
 	authorization, err := xmatrix.Request{
-		Method: http.MethodPost, URI: prefix + path, Origin: string(s.signer.Server), Destination: server, DestinationName: destinationName, Body: body,
+		Method: http.MethodPost, URI: unbindPath, Origin: string(s.signer.Server), Destination: server, DestinationName: destinationName, Body: body,
 	}.Sign(s.signer.KeyID, s.signer.Key)
 	if err != nil {
 		return err
 	}
 	var nothing struct{}
-	return s.send(ctx, request{method: http.MethodPost, server: server, path: path, authorization: authorization}, body, &nothing)
+	return s.send(ctx, request{method: http.MethodPost, server: server, path: unbindPath, authorization: authorization}, body, &nothing)
 }
 
 // The algorithms of look-ups (Identity Service API, "Association lookup").
@@ -133,7 +132,7 @@ func (s *Service) lookup(ctx context.Context, server, token string, medium valid
 		Pepper     string   `json:"lookup_pepper"`
 		Algorithms []string `json:"algorithms"`
 	}
-	if err := s.do(ctx, request{method: http.MethodGet, server: server, path: "/hash_details", authorization: bearer(token)}, &how); err != nil {
+	if err := s.do(ctx, request{method: http.MethodGet, server: server, path: hashDetailsPath, authorization: bearer(token)}, &how); err != nil {
 		return "", err
 	}
 	algorithm, asked := Hashed, LookupHash(medium, address, how.Pepper)
@@ -146,7 +145,7 @@ func (s *Service) lookup(ctx context.Context, server, token string, medium valid
 	var found struct {
 		Mappings map[string]id.UserID `json:"mappings"`
 	}
-	err := s.do(ctx, request{method: http.MethodPost, server: server, path: "/lookup", authorization: bearer(token), body: map[string]any{
+	err := s.do(ctx, request{method: http.MethodPost, server: server, path: lookupPath, authorization: bearer(token), body: map[string]any{
 		"algorithm": algorithm, "pepper": how.Pepper, "addresses": []string{asked},
 	}}, &found)
 	return found.Mappings[asked], err

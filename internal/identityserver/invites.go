@@ -58,9 +58,9 @@ func (s *Service) StoreInvite(ctx context.Context, server, token string, invite 
 	if !s.Trusts(server) {
 		return stored, notTrusted()
 	}
-	err = s.do(ctx, request{method: http.MethodPost, server: server, path: "/store-invite", authorization: bearer(token), body: invite}, &stored)
+	err = s.do(ctx, request{method: http.MethodPost, server: server, path: storeInvitePath, authorization: bearer(token), body: invite}, &stored)
 	if err == nil && len(stored.PublicKeys) == 0 && stored.PublicKey != "" {
-		stored.PublicKeys = []InviteKey{{PublicKey: stored.PublicKey, ValidityURL: "https://" + server + prefix + "/pubkey/isvalid"}}
+		stored.PublicKeys = []InviteKey{{PublicKey: stored.PublicKey, ValidityURL: "https://" + server + validKeyPath}}
 	}
 	if err == nil && (stored.Token == "" || len(stored.PublicKeys) == 0) {
 		err = errors.New("the identity server gives no token or no key for the invitation")

@@ -18,11 +18,9 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 )
 
-const prefix = "/_matrix/identity/v2"
-
 // request is one request to an identity server.
 type request struct {
-	method, server, path string // the path begins after the prefix
+	method, server, path string
 	authorization        string
 	body                 any // nil sends none
 }
@@ -62,7 +60,7 @@ func (s *Service) do(ctx context.Context, r request, into any) error {
 
 // send is do with a body that is JSON already.
 func (s *Service) send(ctx context.Context, r request, body []byte, into any) error {
-	call, err := http.NewRequestWithContext(ctx, r.method, "https://"+r.server+prefix+r.path, bytes.NewReader(body))
+	call, err := http.NewRequestWithContext(ctx, r.method, "https://"+r.server+r.path, bytes.NewReader(body))
 	if err != nil {
 		return errors.New("the name of the identity server makes no address")
 	}

@@ -50,7 +50,6 @@ func (c Coverage) Whole() bool {
 // neverSucceeds lists operations that only ever fail, with the reason.
 var neverSucceeds = map[string]string{
 	"redirectToIdP": "people sign in on this server's own pages: there are no identity providers",
-	"bind3PID":      "this server binds no address at an identity server for its users yet, and trusts none",
 }
 
 // Compare holds the answers against the routes. What no test can provoke at will

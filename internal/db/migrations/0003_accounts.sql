@@ -55,6 +55,16 @@ CREATE TABLE user_threepids (
     PRIMARY KEY (medium, address)
 );
 CREATE INDEX user_threepids_user ON user_threepids (user_id);
+-- What identity servers have published of accounts because this server asked them to.
+CREATE TABLE threepid_bindings (
+    user_id   TEXT    NOT NULL REFERENCES users ON DELETE CASCADE,
+    medium    TEXT    NOT NULL,
+    address   TEXT    NOT NULL, -- in its canonical form
+    id_server TEXT    NOT NULL,
+    bound_ts  BIGINT  NOT NULL,
+    leaving   BOOLEAN NOT NULL, -- is to be taken back
+    PRIMARY KEY (user_id, medium, address, id_server)
+);
 -- Sessions of user-interactive authentication.
 CREATE TABLE interactive_sessions (
     session_hash       BYTEA  PRIMARY KEY,
