@@ -7,6 +7,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
+	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/validation"
 )
 
@@ -39,11 +40,35 @@ func (s *Service) resetPassword(ctx context.Context, call *httpapi.Call, req cha
 		if err := s.Spend(tx, proof); err != nil {
 			return err
 		}
-		if err := setPasswordHash(tx, account.UserID, hash); err != nil || !req.logsOut() {
-			return err
-		}
-		return s.DeleteOtherDevices(tx, account.UserID, "")
+		return s.replacePassword(tx, account.UserID, hash, req.logsOut())
 	})
+}
+
+// ResetPassword is the same for a page: it gives the account that has the address
+// which a validation shows another password, and uses the validation up. With logout
+// it signs the account out everywhere. It fails with ThreepidAuthFailed if the
+// session shows nothing, and with ThreepidNotFound if no account has the address any
+// more. The hash comes from secret.Passwords.Hash.
+func (s *Service) ResetPassword(tx *db.Tx, sid, clientSecret, hash string, logout bool) error {
+	shown, err := s.validation.Validated(tx, []validation.Purpose{validation.Password}, sid, clientSecret)
+	if err == nil {
+		err = s.validation.Use(tx, sid)
+	}
+	if err != nil {
+		return unproven(err, errcode.ThreepidAuthFailed)
+	}
+	account, err := s.holdOwner(tx, shown.Medium, shown.Address)
+	if err != nil {
+		return err
+	}
+	return s.replacePassword(tx, account.UserID, hash, logout)
+}
+
+func (s *Service) replacePassword(tx *db.Tx, userID id.UserID, hash string, logout bool) error {
+	if err := setPasswordHash(tx, userID, hash); err != nil || !logout {
+		return err
+	}
+	return s.DeleteOtherDevices(tx, userID, "")
 }
 
 // holdClaimed gives the account that has the address which the proof shows, and uses
@@ -54,7 +79,13 @@ func (s *Service) holdClaimed(tx *db.Tx, p Proof) (Account, error) {
 	if err := s.spendClaim(tx, p, c); err != nil {
 		return Account{}, err
 	}
-	owner, err := ownerOf(tx, c.Medium, c.Address)
+	return s.holdOwner(tx, c.Medium, c.Address)
+}
+
+// holdOwner is Hold for the account that has an address. It fails with
+// ThreepidNotFound if none has it.
+func (s *Service) holdOwner(tx *db.Tx, medium validation.Medium, address string) (Account, error) {
+	owner, err := ownerOf(tx, medium, address)
 	if errors.Is(err, db.ErrNoRow) {
 		return Account{}, threepidNotFound()
 	}

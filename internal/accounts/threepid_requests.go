@@ -69,6 +69,7 @@ type tokenWish struct {
 	validation.Request
 	attempt  jsontext.Value
 	idServer string
+	discreet bool                   // whether the answer hides who has the address, as with threepid.hide_existence
 	field    string                 // the parameter that has the address
 	parse    func() (string, error) // gives its canonical form
 }
@@ -102,11 +103,13 @@ func (s *Service) requestToken(ctx context.Context, call *httpapi.Call, w tokenW
 	if err != nil {
 		return requestTokenResponse{}, err
 	}
-	if w.Pretend, err = s.pretence(w.Purpose, owner != ""); err != nil {
+	if w.Pretend, err = pretence(w.Purpose, owner != "", w.discreet || s.cfg.Threepid.HideExistence); err != nil {
 		return requestTokenResponse{}, err
 	}
 	w.Notice = mail.Account{UserID: string(owner)}
-	w.Account = string(call.UserID)
+	if w.Account == "" {
+		w.Account = string(call.UserID)
+	}
 	w.SubmitURL = s.submitURL(w.Purpose, w.Medium)
 	sid, err := s.validation.Send(ctx, call, w.Request)
 	if errors.Is(err, validation.ErrSend) {
@@ -176,9 +179,9 @@ func (s *Service) ownerOf(ctx context.Context, medium validation.Medium, address
 
 // pretence says whether an address is good for the purpose: to register or add it,
 // nobody may have it; to reset a password, somebody must. Where the server is not to
-// tell (threepid.hide_existence), the answer pretends instead (TP-62 to TP-64).
-func (s *Service) pretence(purpose validation.Purpose, used bool) (validation.Pretence, error) {
-	wanted, hide := purpose == validation.Password, s.cfg.Threepid.HideExistence
+// tell, the answer pretends instead (TP-62 to TP-64).
+func pretence(purpose validation.Purpose, used, hide bool) (validation.Pretence, error) {
+	wanted := purpose == validation.Password
 	switch {
 	case used == wanted && hide:
 		return validation.Discreet, nil

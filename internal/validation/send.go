@@ -30,6 +30,9 @@ func (s *Service) Send(ctx context.Context, call *httpapi.Call, req Request) (si
 	if err := s.check(req); err != nil {
 		return "", err
 	}
+	if req.NextPath != "" {
+		req.NextLink = s.cfg.BaseURL() + req.NextPath
+	}
 	var p posted
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		p, err = s.post(tx, call, req)

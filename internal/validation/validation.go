@@ -75,6 +75,9 @@ type Request struct {
 	ClientSecret string
 	SendAttempt  int64
 	NextLink     string // empty: none
+	// NextPath takes the place of NextLink for pages of this server: a path, with
+	// which a query may be.
+	NextPath string
 	// Account is the user that asks; empty for nobody. With another user it is
 	// another session.
 	Account string
