@@ -96,7 +96,7 @@ func printable(text string) string {
 type approveApproveCommand struct {
 	settings
 	User string `arg:"" help:"The user: alice, or @alice:example.org."`
-	Note string `help:"A note for the audit log."`
+	Note string `help:"A note to the person, who gets it by mail if they gave an address; it is kept in the audit log."`
 }
 
 // Help is shown by --help.
@@ -119,7 +119,7 @@ func (c approveApproveCommand) Run(ctx context.Context, std streams) error {
 type approveDenyCommand struct {
 	settings
 	User        string `arg:"" help:"The user: alice, or @alice:example.org."`
-	Reason      string `help:"A reason for the audit log."`
+	Reason      string `help:"A reason for the person, who gets it by mail if they gave an address; it is kept in the audit log."`
 	ReleaseName bool   `help:"Remove the account altogether, so that its name is free again."`
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/mail"
 )
 
 // ApprovalRequired reports whether pending accounts are kept from signing in. It
@@ -29,7 +30,8 @@ func (s *Service) Approval(vouched bool) *bool {
 }
 
 // Approve lets a pending account sign in. An approved one is left as it is
-// . It fails with NotFound for an account that is not there, and with
+// . The note goes to the owner of the account, by mail if at all, and into the
+// audit log. It fails with NotFound for an account that is not there, and with
 // InvalidParam for one that is deactivated.
 func (s *Service) Approve(tx *db.Tx, userID id.UserID, by, note string) error {
 	a, err := s.hold(tx, userID)
@@ -44,7 +46,8 @@ func (s *Service) Approve(tx *db.Tx, userID id.UserID, by, note string) error {
 	if err := setApproved(tx, userID, true); err != nil {
 		return err
 	}
-	if err := s.noticeApproval(tx, userID); err != nil {
+	told := mail.Account{UserID: string(userID), Link: s.cfg.AccountURL(), Note: note}
+	if err := s.noticeDecision(tx, mail.Approved, told); err != nil {
 		return err
 	}
 	return s.Audit(tx, by, "approve", string(userID), map[string]string{"note": note})
@@ -52,7 +55,8 @@ func (s *Service) Approve(tx *db.Tx, userID id.UserID, by, note string) error {
 
 // Deny refuses a pending account: it is deactivated, and its name stays taken
 // unless release is set, which removes the account altogether. A denied
-// one is left as it is. It fails with NotFound for an account that is not
+// one is left as it is. The reason goes to the owner of the account, by mail
+// if at all, and into the audit log. It fails with NotFound for an account that is not
 // there, and with InvalidParam for one that is approved, or for the release of a
 // name under which somebody may have been active.
 func (s *Service) Deny(tx *db.Tx, userID id.UserID, by, reason string, release bool) error {
@@ -66,6 +70,10 @@ func (s *Service) Deny(tx *db.Tx, userID id.UserID, by, reason string, release b
 		return nil
 	}
 	c := change{by, "deny", map[string]any{"reason": reason, "release_localpart": release}}
+	// The address goes with the account.
+	if err := s.noticeDecision(tx, mail.Denied, mail.Account{UserID: string(userID), Reason: reason}); err != nil {
+		return err
+	}
 	if !release {
 		if err := setApproved(tx, userID, false); err != nil {
 			return err

@@ -13,16 +13,16 @@ import (
 // NoticeMedium says how the owner of a pending account will hear of its approval:
 // NoticeByEmail or NoNotice of package errcode (MSC3866, A-4).
 func (s *Service) NoticeMedium(tx *db.Tx, userID id.UserID) (string, error) {
-	address, err := s.noticeAddress(tx, userID)
+	address, err := s.NoticeAddress(tx, userID)
 	if address == "" {
 		return errcode.NoNotice, err
 	}
 	return errcode.NoticeByEmail, nil
 }
 
-// noticeAddress is where the owner of an account is told of its approval; empty if
-// nowhere.
-func (s *Service) noticeAddress(tx *db.Tx, userID id.UserID) (string, error) {
+// NoticeAddress is where the owner of a pending account is told how it was decided
+// on; empty if nowhere.
+func (s *Service) NoticeAddress(tx *db.Tx, userID id.UserID) (string, error) {
 	if !s.cfg.Approval.NotifyEmail || !s.mail.Configured() {
 		return "", nil
 	}
@@ -34,13 +34,15 @@ func (s *Service) noticeAddress(tx *db.Tx, userID id.UserID) (string, error) {
 	return threepids[i].Address, nil
 }
 
-// noticeApproval writes to the owner of an account that it has been approved. The
-// approval stands whatever becomes of the mail: the outbox goes on with it.
-func (s *Service) noticeApproval(tx *db.Tx, userID id.UserID) error {
-	address, err := s.noticeAddress(tx, userID)
+// noticeDecision writes to the owner of an account how it was decided on; Approved
+// and Denied are the templates. The decision stands whatever becomes of the mail: the
+// outbox goes on with it. It leads to the account page, and holds nothing that
+// would sign anybody in.
+func (s *Service) noticeDecision(tx *db.Tx, template string, data mail.Account) error {
+	address, err := s.NoticeAddress(tx, id.UserID(data.UserID))
 	if err != nil || address == "" {
 		return err
 	}
-	_, err = s.mail.Queue(tx, mail.Message{To: address, Template: mail.Approved, Data: mail.Account{UserID: string(userID)}})
+	_, err = s.mail.Queue(tx, mail.Message{To: address, Template: template, Data: data})
 	return err
 }

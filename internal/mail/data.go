@@ -52,6 +52,7 @@ type Account struct {
 	UserID string // @alice:example.org
 	Link   string `mail:"link"` // where to sign in, or to choose another password; may be empty
 	Reason string // why it was denied; may be empty
+	Note   string // what the administrator who approved it says; may be empty
 }
 
 // SignIn is the data of a mail about a new device.

@@ -52,6 +52,15 @@ func (b Browser) UserID() id.UserID { return b.Account.UserID }
 // that and nothing else.
 func (s *Service) Awaiting(b Browser) bool { return s.isAwaiting(b.Account) }
 
+// NoticeAddress is where whoever waits for approval is told of the decision; empty if
+// nowhere, or if nobody waits.
+func (s *Service) NoticeAddress(tx *db.Tx, b Browser) (string, error) {
+	if !s.Awaiting(b) {
+		return "", nil
+	}
+	return s.accounts.NoticeAddress(tx, b.UserID())
+}
+
 // Browser gives who is signed in by the value of the cookie, or db.ErrNoRow. A
 // change of the password, a lock and a deactivation end it.
 func (s *Service) Browser(tx *db.Tx, cookie string) (b Browser, err error) {

@@ -66,12 +66,12 @@ type loginResponse struct {
 // login signs a user in. The order of the checks is that of MSC3866's server, A-21:
 // who it is, then whether there were too many guesses, then deactivated, locked,
 // device id, approval. Whoever cannot prove who they are learns none of it.
-func (s *Service) login(ctx context.Context, _ *httpapi.Call, req loginRequest) (loginResponse, error) {
+func (s *Service) login(ctx context.Context, call *httpapi.Call, req loginRequest) (loginResponse, error) {
 	switch req.Type {
 	case byPassword:
-		return s.loginByPassword(ctx, req)
+		return s.loginByPassword(ctx, call, req)
 	case byToken:
-		return s.loginByToken(ctx, req)
+		return s.loginByToken(ctx, call, req)
 	}
 	return loginResponse{}, errcode.UnrecognizedValue.New("This server does not know this way to sign in. It knows %s and %s.", byPassword, byToken)
 }
@@ -87,7 +87,7 @@ func (r loginRequest) identifier() accounts.Identifier {
 	return accounts.Identifier{Medium: r.Medium, Address: r.Address}
 }
 
-func (s *Service) loginByPassword(ctx context.Context, req loginRequest) (resp loginResponse, err error) {
+func (s *Service) loginByPassword(ctx context.Context, call *httpapi.Call, req loginRequest) (resp loginResponse, err error) {
 	if req.Password == nil {
 		return resp, errcode.MissingParam.New("%q is missing.", "password").With("param", "password")
 	}
@@ -104,7 +104,7 @@ func (s *Service) loginByPassword(ctx context.Context, req loginRequest) (resp l
 		if err != nil {
 			return err
 		}
-		resp, err = s.admit(tx, account, req)
+		resp, err = s.admit(tx, call, account, req)
 		return err
 	})
 	return resp, err
@@ -112,7 +112,7 @@ func (s *Service) loginByPassword(ctx context.Context, req loginRequest) (resp l
 
 // admit begins a session for an account whose owner has proved who they are, or
 // says why not.
-func (s *Service) admit(tx *db.Tx, account accounts.Account, req loginRequest) (loginResponse, error) {
+func (s *Service) admit(tx *db.Tx, call *httpapi.Call, account accounts.Account, req loginRequest) (loginResponse, error) {
 	switch {
 	case account.Deactivated:
 		return loginResponse{}, errcode.UserDeactivated.New("This account has been deactivated.")
@@ -132,6 +132,14 @@ func (s *Service) admit(tx *db.Tx, account accounts.Account, req loginRequest) (
 			With("approval_notice_medium", medium)
 	}
 	t, err := s.signIn(tx, account.UserID, deviceID, req.DeviceName, req.RefreshToken)
+	if err != nil {
+		return loginResponse{}, err
+	}
+	name := ""
+	if req.DeviceName != nil {
+		name = *req.DeviceName
+	}
+	err = s.announce(tx, call, account.UserID, name)
 	return loginResponse{UserID: account.UserID, DeviceID: deviceID, HomeServer: s.server, tokens: t}, err
 }
 

@@ -49,7 +49,7 @@ type loginToken struct {
 
 // loginByToken signs in with a login token. The token is used up whatever comes
 // of it (MSC3866, A-24).
-func (s *Service) loginByToken(ctx context.Context, req loginRequest) (resp loginResponse, err error) {
+func (s *Service) loginByToken(ctx context.Context, call *httpapi.Call, req loginRequest) (resp loginResponse, err error) {
 	if req.Token == "" {
 		return resp, errcode.MissingParam.New("%q is missing.", "token").With("param", "token")
 	}
@@ -61,7 +61,7 @@ func (s *Service) loginByToken(ctx context.Context, req loginRequest) (resp logi
 		resp, refused = loginResponse{}, nil
 		account, err := s.redeem(tx, req.Token)
 		if err == nil {
-			resp, err = s.admit(tx, account, req)
+			resp, err = s.admit(tx, call, account, req)
 		}
 		if errors.As(err, &refused) {
 			return nil // so that the token stays used up

@@ -9,8 +9,9 @@ import (
 )
 
 // announce tells the owner of an account, by mail where an address is known, that a
-// client has signed in (OA-43): whoever was tricked into allowing it finds out.
-func (s *Service) announce(tx *db.Tx, call *httpapi.Call, userID id.UserID, client Client) error {
+// client has signed in (OA-43): whoever was tricked into allowing it finds out, and
+// so does whoever has lost a password. The device is what the client calls itself.
+func (s *Service) announce(tx *db.Tx, call *httpapi.Call, userID id.UserID, device string) error {
 	if !s.mail.Configured() {
 		return nil
 	}
@@ -23,7 +24,7 @@ func (s *Service) announce(tx *db.Tx, call *httpapi.Call, userID id.UserID, clie
 			continue
 		}
 		_, err := s.mail.Queue(tx, mail.Message{To: a.Address, Template: mail.NewSignIn, Data: mail.SignIn{
-			UserID: string(userID), Device: client.Name, Address: call.Addr.String(), At: tx.Now, Link: s.cfg.AccountURL(),
+			UserID: string(userID), Device: device, Address: call.Addr.String(), At: tx.Now, Link: s.cfg.AccountURL(),
 		}})
 		if err != nil {
 			return err

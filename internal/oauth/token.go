@@ -119,7 +119,7 @@ func (s *Service) begin(tx *db.Tx, call *httpapi.Call, client Client, userID id.
 		userID, scope.DeviceID, client.ID, scope.Text, tx.Now.UnixMilli(), codeHash); err != nil {
 		return tokenResponse{}, err
 	}
-	if err := s.announce(tx, call, userID, client); err != nil {
+	if err := s.announce(tx, call, userID, client.Name); err != nil {
 		return tokenResponse{}, err
 	}
 	fresh, err := s.issue(tx, userID, scope.DeviceID, time.Duration(s.cfg.OAuth.AccessTokenLifetime), nil)

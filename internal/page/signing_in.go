@@ -1,6 +1,9 @@
 package page
 
-import "html/template"
+import (
+	"html/template"
+	"time"
+)
 
 // SignIn asks for a username, or an address in its place, and a password. Its form
 // goes to /login.
@@ -57,6 +60,9 @@ type Waiting struct {
 	New bool // whether the account has just been made
 	// Account is the user ID that waits.
 	Account string
+	Since   time.Time
+	Address string // where the person is told of the decision; empty if nowhere
+	Reason  string // for joining; empty if the person gave none
 	For     *Client
 	// Return takes the browser back to the application with the refusal. It is an
 	// address that the application registered, and has been compared with it.

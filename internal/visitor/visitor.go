@@ -45,6 +45,7 @@ type Visitor struct {
 	Browser oauth.Browser // zero if nobody is signed in
 
 	s       *Service
+	notice  string   // where whoever waits for approval is told of it; empty if nowhere
 	visit   string   // what the tokens in forms are made from
 	session string   // likewise; empty if nobody is signed in
 	set     []string // the Set-Cookie headers of the answer
@@ -67,7 +68,10 @@ func (s *Service) Arrive(ctx context.Context, call *httpapi.Call) (*Visitor, err
 		return v, nil
 	}
 	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		v.Browser, err = s.oauth.Browser(tx, cookie)
+		if v.Browser, err = s.oauth.Browser(tx, cookie); err != nil {
+			return err
+		}
+		v.notice, err = s.oauth.NoticeAddress(tx, v.Browser)
 		return err
 	})
 	if errors.Is(err, db.ErrNoRow) {
@@ -249,6 +253,7 @@ const staleText = "This form is out of date, and nothing was changed. Somebody m
 // Wait answers that the account waits for approval.
 func (v *Visitor) Wait(status int, w page.Waiting) (httpapi.Reply, error) {
 	w.Account = string(v.UserID())
+	w.Since, w.Address, w.Reason = v.Browser.Account.Created, v.notice, v.Browser.Account.Signup.Reason
 	w.New = v.Call.Now.Sub(v.Browser.Account.Created) < NewFor
 	return v.Show(status, w)
 }
