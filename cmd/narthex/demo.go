@@ -15,8 +15,8 @@ type demoCommand struct{}
 // Help is shown by --help.
 func (demoCommand) Help() string {
 	return `It starts servers on loopback with their data in a temporary folder, and plays over real HTTP how accounts
-wait for approval, how rooms refuse, and how devices are signed in with a QR code. The exit code is 1 if a
-story does not go as it is told.
+wait for approval, how rooms refuse, how people show that a mail address or a phone number is theirs, and how
+devices are signed in with a QR code. The exit code is 1 if a story does not go as it is told.
 
 Example:
   narthex demo`

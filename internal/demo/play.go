@@ -27,13 +27,13 @@ func Play(ctx context.Context, out io.Writer, colours bool, now func() time.Time
 		}
 		p.stages = append(p.stages, s)
 	}
-	for _, story := range []func(*player){waiting, approving, refusals, together, byCode} {
+	for _, story := range []func(*player){waiting, approving, refusals, together, addresses, byCode} {
 		if story(p); p.err != nil {
 			return p.err
 		}
 	}
 	p.title("The end")
-	p.say("%d requests about accounts and rooms, every answer as told: %d of them refusals, each with its own code.", p.asked, p.refusals)
+	p.say("%d requests about accounts, rooms and addresses, every answer as told: %d of them refusals, each with its own code.", p.asked, p.refusals)
 	p.say("%d sign-ins with a QR code: %d succeeded, and %d ended for the reason that was told.", p.signIns, p.signIns-p.signInsFailed, p.signInsFailed)
 	p.say("Next: narthex serve --dev, or docs/getting-started.md.")
 	return p.err

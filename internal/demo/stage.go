@@ -32,6 +32,7 @@ type stage struct {
 	words  map[string]string // stand for {name} in paths and bodies
 	tokens map[string]string // by person
 	clock  *clock
+	post   *post // what the server would have sent
 	client http.Client
 	stop   func() error
 }
@@ -60,15 +61,15 @@ func raise(ctx context.Context, now func() time.Time, change ...func(*config.Con
 	for _, f := range change {
 		f(&cfg)
 	}
-	moving := &clock{real: now}
-	a, err := app.Open(ctx, cfg, app.Seams{Now: moving.now, Log: slog.New(slog.DiscardHandler), Unsynced: true})
+	moving, messages := &clock{real: now}, newPost()
+	a, err := app.Open(ctx, cfg, app.Seams{Now: moving.now, Log: slog.New(messages), Unsynced: true})
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), os.RemoveAll(folder))
 	}
 	serving, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Serve(serving, []net.Listener{l}) }()
-	s := &stage{app: a, url: "http://" + l.Addr().String(), words: map[string]string{}, tokens: map[string]string{}, clock: moving, client: http.Client{Timeout: requestTimeout}}
+	s := &stage{app: a, url: "http://" + l.Addr().String(), words: map[string]string{}, tokens: map[string]string{}, clock: moving, post: messages, client: http.Client{Timeout: requestTimeout}}
 	s.stop = func() error {
 		s.client.CloseIdleConnections()
 		cancel()
