@@ -138,7 +138,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 	meetings := rendezvous.New(rendezvous.Deps{DB: a.DB, Config: cfg})
 	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Mail: mails, Passwords: a.Passwords})
 	identities := identity.New(identity.Deps{DB: a.DB, Config: cfg, Key: key, Validation: validations, Mail: mails, Client: a.out, Home: a.homeserver(signer)})
-	a.Rooms = rooms.New(rooms.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, AccountData: accountData, Signer: signer})
+	a.Rooms = rooms.New(rooms.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, AccountData: accountData, IdentityServers: identityServers, Signer: signer})
 	a.E2EE = e2ee.New(e2ee.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms})
 	profiles := profile.New(profile.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms})
 	history := timeline.New(timeline.Deps{DB: a.DB, Rooms: a.Rooms, AccountData: accountData})

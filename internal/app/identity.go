@@ -38,5 +38,7 @@ func (a *App) homeserver(signer event.Signer) *identity.Homeserver {
 	return &identity.Homeserver{
 		OpenIDUser: a.OAuth.OpenIDUser,
 		Keys:       map[string]ed25519.PublicKey{signer.KeyID: signer.Key.Public().(ed25519.PublicKey)},
+		// The rooms are built after the identity service.
+		OnBind: func(ctx context.Context, notice []byte) error { return a.Rooms.OnBind(ctx, notice) },
 	}
 }

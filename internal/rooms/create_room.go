@@ -30,13 +30,6 @@ type createRoomRequest struct {
 	PowerOverride jsontext.Value `json:"power_level_content_override"`
 }
 
-type threepid struct {
-	IDServer      string `json:"id_server"`
-	IDAccessToken string `json:"id_access_token"`
-	Medium        string `json:"medium"`
-	Address       string `json:"address"`
-}
-
 type initialState struct {
 	Type     string         `json:"type"`
 	StateKey string         `json:"state_key"`
@@ -67,8 +60,8 @@ func (req *createRoomRequest) check(s *Service) (*event.Version, error) {
 	if len(req.Invite) > maxInvites || len(req.InitialState) > maxInitialState {
 		return nil, errcode.InvalidParam.New("A room can be made with at most %d invites and %d state events.", maxInvites, maxInitialState)
 	}
-	if len(req.Invite3PID) > 0 {
-		return nil, byAddress()
+	if err := s.checkAddresses(req.Invite3PID); err != nil {
+		return nil, err
 	}
 	if req.RoomVersion == "" {
 		req.RoomVersion = s.cfg.Rooms.DefaultVersion
@@ -131,6 +124,9 @@ func (s *Service) createRoom(ctx context.Context, call *httpapi.Call, req create
 		roomID = r.id
 		return r.close()
 	})
+	if err == nil {
+		s.inviteAddresses(ctx, call, roomID, req)
+	}
 	return createRoomResponse{RoomID: roomID}, err
 }
 

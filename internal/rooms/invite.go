@@ -30,12 +30,11 @@ func (s *Service) inviteUser(ctx context.Context, call *httpapi.Call, req invite
 	if req.Medium == "" && req.Address == "" {
 		return empty{}, errcode.MissingParam.New("%q is missing.", "user_id").With("param", "user_id")
 	}
-	for _, p := range [][2]string{{"medium", req.Medium}, {"address", req.Address}, {"id_server", req.IDServer}, {"id_access_token", req.IDAccessToken}} {
-		if p[1] == "" {
-			return empty{}, errcode.MissingParam.New("%q is missing.", p[0]).With("param", p[0])
-		}
+	p := threepid{IDServer: req.IDServer, IDAccessToken: req.IDAccessToken, Medium: req.Medium, Address: req.Address}
+	if err := p.check(""); err != nil {
+		return empty{}, err
 	}
-	return s.act(ctx, req.RoomID, c, (*room).inviteAddress)
+	return empty{}, s.inviteAddress(ctx, req.RoomID, c, p)
 }
 
 func (r *room) mayInvite(c change) error {
@@ -58,18 +57,6 @@ func (r *room) invite(c change) error {
 		return err
 	}
 	return r.setMembership(c, event.Invite)
-}
-
-// inviteAddress is the invite of a person by mail address or telephone number.
-func (r *room) inviteAddress(c change) error {
-	if err := r.mayInvite(c); err != nil {
-		return err
-	}
-	return byAddress()
-}
-
-func byAddress() error {
-	return errcode.ThreepidMediumNotSupported.New("This server cannot invite by mail or phone yet. Invite by user id.")
 }
 
 // invitable checks that the target exists and accepts invites from the caller. A

@@ -68,11 +68,11 @@ func (s *Service) ResolveAlias(tx *db.Tx, alias id.RoomAlias) (id.RoomID, error)
 }
 
 func (s *Service) joinRoom(ctx context.Context, call *httpapi.Call, req joinRoomRequest) (joinRoomResponse, error) {
-	return s.come(ctx, call, req.RoomIDOrAlias, req.Reason, (*room).join)
+	return s.enterRoom(ctx, call, req.RoomIDOrAlias, req.Reason, req.ThirdPartySigned)
 }
 
 func (s *Service) joinRoomByID(ctx context.Context, call *httpapi.Call, req joinRoomByIDRequest) (joinRoomResponse, error) {
-	return s.come(ctx, call, roomIDOrAlias(req.RoomID), req.Reason, (*room).join)
+	return s.enterRoom(ctx, call, roomIDOrAlias(req.RoomID), req.Reason, req.ThirdPartySigned)
 }
 
 type knockRoomRequest struct {
@@ -110,14 +110,19 @@ func (s *Service) come(ctx context.Context, call *httpapi.Call, name roomIDOrAli
 // exist, or is of a version that this server does not know.
 func (s *Service) approach(tx *db.Tx, roomID id.RoomID, c change) (*room, error) {
 	r, err := s.enter(tx, roomID, c)
+	return r, unreachable(err, roomID)
+}
+
+// unreachable words the failure of opening a room for those who want to come in.
+func unreachable(err error, roomID id.RoomID) error {
 	var version unknownVersion
 	switch {
-	case errors.Is(err, errcode.NotJoined):
-		return nil, errcode.NotFound.New("There is no room %s that this server can reach.", roomID)
+	case errors.Is(err, errcode.NotJoined), errors.Is(err, db.ErrNoRow):
+		return errcode.NotFound.New("There is no room %s that this server can reach.", roomID)
 	case errors.As(err, &version):
-		return nil, errcode.IncompatibleRoomVersion.Wrap(err, "This server does not know the version of that room.").With("room_version", string(version))
+		return errcode.IncompatibleRoomVersion.Wrap(err, "This server does not know the version of that room.").With("room_version", string(version))
 	}
-	return r, err
+	return err
 }
 
 func (r *room) join(c change) error {

@@ -27,6 +27,14 @@ type change struct {
 	reason  string
 	direct  bool      // an invite to a direct chat
 	sponsor id.UserID // who lets the target into a restricted room
+	// thirdParty is set for an invite that follows from one by address.
+	thirdParty *thirdParty
+}
+
+// thirdParty is the member third_party_invite of an invite's content.
+type thirdParty struct {
+	DisplayName string         `json:"display_name"`
+	Signed      jsontext.Value `json:"signed"`
 }
 
 // enter opens the room for a change and loads what every change looks at. An
@@ -137,6 +145,13 @@ func (r *room) memberContent(c change, membership string) ([]byte, error) {
 	delete(members, "join_authorised_via_users_server") // the server's to say
 	if c.sponsor != "" {
 		set("join_authorised_via_users_server", string(c.sponsor))
+	}
+	if c.thirdParty != nil {
+		proof, err := json.Marshal(c.thirdParty)
+		if err != nil {
+			return nil, err
+		}
+		members["third_party_invite"] = proof
 	}
 	if c.content == nil && (membership == event.Join || membership == event.Invite || membership == event.Knock) {
 		fields, err := r.s.accounts.ProfileFields(r.tx, c.target)

@@ -35,7 +35,7 @@ func TestCreateRoom(t *testing.T) {
 		create("an unknown preset", `{"preset":"secret"}`, errcode.InvalidParam),
 		create("invite is no list", `{"invite":"@bob:narthex.test"}`, errcode.BadJSON),
 		create("invite holds no user", `{"invite":["bob"]}`, errcode.InvalidParam),
-		create("invite by address", `{"invite_3pid":[{"medium":"email","address":"a@b.c","id_server":"x","id_access_token":"y"}]}`, errcode.ThreepidMediumNotSupported),
+		create("invite by address", `{"invite_3pid":[{"medium":"email","address":"a@b.c","id_server":"x","id_access_token":"y"}]}`, errcode.ServerNotTrusted),
 		create("invite by address is no list", `{"invite_3pid":{}}`, errcode.BadJSON),
 		create("is_direct is no bool", `{"is_direct":"true"}`, errcode.BadJSON),
 		create("name is no string", `{"name":1}`, errcode.BadJSON),

@@ -30,7 +30,7 @@ func TestInvite(t *testing.T) {
 			{Name: "RE-15 the target is invited already, by another", As: h.moderator, Do: "POST", Path: invite, Body: user(h.invited)},
 			{Name: "RE-16 the target has knocked", As: h.moderator, Do: "POST", Path: invite, Body: user(h.knocked)},
 			{Name: "RE-17 by address, below the invite level", As: h.member, Do: "POST", Path: invite, Body: address, Want: errcode.InsufficientPower},
-			{Name: "RE-17 by address, with the power", As: h.moderator, Do: "POST", Path: invite, Body: address, Want: errcode.ThreepidMediumNotSupported},
+			{Name: "RE-17 by address, with the power", As: h.moderator, Do: "POST", Path: invite, Body: address, Want: errcode.ServerNotTrusted},
 			{Name: "RE-17 by address, incomplete", As: h.member, Do: "POST", Path: invite, Body: `{"medium":"email"}`, Want: errcode.MissingParam, Has: []string{"address"}},
 			{Name: "RE-18 the target blocks invites", As: h.moderator, Do: "POST", Path: invite, Body: user(blocking), Want: errcode.InviteBlocked},
 			{Name: "the target does not exist", As: h.moderator, Do: "POST", Path: invite, Body: `{"user_id":"@ghost:narthex.test"}`, Want: errcode.NotFound},

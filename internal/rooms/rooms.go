@@ -9,6 +9,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/event"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/identityserver"
 	"github.com/narthex-matrix/narthex/internal/jobs"
 )
 
@@ -18,17 +19,20 @@ type Deps struct {
 	Config      config.Config
 	Accounts    *accounts.Service
 	AccountData *accountdata.Service
-	Signer      event.Signer
+	// IdentityServers are asked about those who are invited by address.
+	IdentityServers *identityserver.Service
+	Signer          event.Signer
 }
 
 // Service answers the room endpoints.
 type Service struct {
-	db          *db.DB
-	cfg         config.Config
-	server      id.ServerName
-	accounts    *accounts.Service
-	accountData *accountdata.Service
-	signer      event.Signer
+	db              *db.DB
+	cfg             config.Config
+	server          id.ServerName
+	accounts        *accounts.Service
+	accountData     *accountdata.Service
+	identityServers *identityserver.Service
+	signer          event.Signer
 	// events holds parsed state events by id, as they were sent: redacted ones are
 	// read from the database, so there is nothing to invalidate in any process.
 	events *otter.Cache[id.EventID, *event.Event]
@@ -39,7 +43,7 @@ const cachedEvents = 20_000
 // New makes the service.
 func New(d Deps) *Service {
 	return &Service{
-		db: d.DB, cfg: d.Config, server: d.Signer.Server, accounts: d.Accounts, accountData: d.AccountData, signer: d.Signer,
+		db: d.DB, cfg: d.Config, server: d.Signer.Server, accounts: d.Accounts, accountData: d.AccountData, identityServers: d.IdentityServers, signer: d.Signer,
 		events: otter.Must(&otter.Options[id.EventID, *event.Event]{MaximumSize: cachedEvents}),
 	}
 }
@@ -48,5 +52,6 @@ func New(d Deps) *Service {
 func (s *Service) Jobs() []jobs.Worker {
 	return []jobs.Worker{
 		{Kind: "rooms.leave_all", Work: s.leaveAll},
+		{Kind: exchangeJob, Work: s.exchangeInvite},
 	}
 }

@@ -11,11 +11,14 @@ func (s *Service) Routes() []httpapi.Route {
 	member := []*errcode.Code{errcode.NotJoined, errcode.InsufficientPower, errcode.Forbidden}
 	return []httpapi.Route{
 		httpapi.JSON("POST /_matrix/client/v3/createRoom", "createRoom", user, sending, s.createRoom).
-			Fails(errcode.Forbidden, errcode.RoomInUse, errcode.InvalidRoomState, errcode.UnsupportedRoomVersion, errcode.ThreepidMediumNotSupported),
+			Fails(errcode.Forbidden, errcode.RoomInUse, errcode.InvalidRoomState, errcode.UnsupportedRoomVersion,
+				errcode.MissingParam, errcode.ThreepidMediumNotSupported, errcode.ServerNotTrusted),
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/upgrade", "upgradeRoom", user, sending, s.upgradeRoom).
 			Fails(errcode.NotJoined, errcode.InsufficientPower, errcode.UnsupportedRoomVersion),
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/invite", "inviteUser", user, sending, s.inviteUser).
-			Fails(member...).Fails(errcode.AlreadyJoined, errcode.InviteBlocked, errcode.NotFound, errcode.MissingParam, errcode.ThreepidMediumNotSupported),
+			Fails(member...).Fails(errcode.AlreadyJoined, errcode.InviteBlocked, errcode.NotFound, errcode.MissingParam).
+			Fails(errcode.ThreepidMediumNotSupported, errcode.ServerNotTrusted, errcode.IdentityUnauthorized, errcode.TermsNotSigned,
+				errcode.ThreepidInUse, errcode.InvalidEmail, errcode.EmailSendError),
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/kick", "kick", user, sending, s.kick).Fails(member...),
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/ban", "ban", user, sending, s.ban).
 			Fails(errcode.NotJoined, errcode.InsufficientPower),
@@ -26,11 +29,13 @@ func (s *Service) Routes() []httpapi.Route {
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/forget", "forgetRoom", user, sending, s.forgetRoom).
 			Fails(errcode.NotJoined, errcode.NotForgettable).Suspended(),
 		httpapi.JSON("POST /_matrix/client/v3/join/{roomIdOrAlias}", "joinRoom", user, sending, s.joinRoom).
-			Fails(errcode.NotFound, errcode.Forbidden, errcode.IncompatibleRoomVersion, errcode.GuestAccessForbidden).Guests(),
+			Fails(errcode.MissingParam, errcode.NotFound, errcode.Forbidden, errcode.IncompatibleRoomVersion, errcode.GuestAccessForbidden).Guests(),
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/join", "joinRoomById", user, sending, s.joinRoomByID).
-			Fails(errcode.NotFound, errcode.Forbidden, errcode.IncompatibleRoomVersion, errcode.GuestAccessForbidden).Guests(),
+			Fails(errcode.MissingParam, errcode.NotFound, errcode.Forbidden, errcode.IncompatibleRoomVersion, errcode.GuestAccessForbidden).Guests(),
 		httpapi.JSON("POST /_matrix/client/v3/knock/{roomIdOrAlias}", "knockRoom", user, sending, s.knockRoom).
 			Fails(errcode.NotFound, errcode.Forbidden, errcode.IncompatibleRoomVersion, errcode.AlreadyJoined),
+		httpapi.JSON("PUT /_matrix/federation/v1/3pid/onbind", "onBindThirdPartyIdentifier", httpapi.Anyone, cheap, s.tellOfBinding).
+			Body(maxNotice),
 
 		httpapi.JSON("PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}", "sendMessage", user, sending, s.sendMessage).
 			Fails(member...).Fails(errcode.DuplicateAnnotation, errcode.NotFound, errcode.MissingParam).Guests(),
