@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -32,11 +33,13 @@ type process struct {
 	ended chan struct{}
 }
 
-func spawn(t *testing.T, data string) *process {
+// spawn starts a server on a folder of data, with more in its environment.
+func spawn(t *testing.T, data string, environment ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command("narthex", "serve", "--dev", "--data", data, "--listen", "127.0.0.1:0"), ended: make(chan struct{})}
 	out := &buffer{more: make(chan struct{}, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.Env = append(os.Environ(), environment...)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
