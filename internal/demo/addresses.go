@@ -65,7 +65,7 @@ const (
 )
 
 var (
-	longCode  = regexp.MustCompile(`\b[A-Za-z0-9]{32}\b`)
+	longCode  = regexp.MustCompile(`(?m)^[A-Za-z0-9]{32}$`) // on a line of its own
 	shortCode = regexp.MustCompile(`\b[0-9]{6}\b`)
 )
 

@@ -40,7 +40,7 @@ const (
 // routes. Messages are written into its log, as with --dev.
 type world struct {
 	*validation.Service
-	t   *testing.T
+	t   testing.TB
 	srv *apitest.Server
 	db  *db.DB
 	web *httptest.Server
@@ -69,13 +69,13 @@ func (r *record) String() string {
 	return r.buf.String()
 }
 
-func newWorld(t *testing.T, change ...func(*config.Config)) *world {
+func newWorld(t testing.TB, change ...func(*config.Config)) *world {
 	t.Helper()
 	return over(t, apitest.New(t), change...)
 }
 
 // over is a world over the database of a server; two over one are replicas.
-func over(t *testing.T, srv *apitest.Server, change ...func(*config.Config)) *world {
+func over(t testing.TB, srv *apitest.Server, change ...func(*config.Config)) *world {
 	t.Helper()
 	w := &world{t: t, srv: srv, db: srv.App.DB, out: &record{}}
 	log := slog.New(slog.NewTextHandler(w.out, nil))
@@ -223,7 +223,7 @@ func (w *world) sent(what *regexp.Regexp) (out []string) {
 	return out
 }
 
-func is(t *testing.T, got, want error) {
+func is(t testing.TB, got, want error) {
 	t.Helper()
 	if !errors.Is(got, want) {
 		t.Errorf("got %v, want %v", got, want)
