@@ -164,35 +164,33 @@ func (s *Service) getPresence(ctx context.Context, call *httpapi.Call, req getPr
 	return out, err
 }
 
-// Seen notes that a device of the user has synced and claims a state. Being idle
-// on one device does not count while another is in use. It mostly only reads: the
+// SeeDue reports whether [Service.See] has anything to write. Mostly it has not: the
 // times are brought up to date every half minute.
-func (s *Service) Seen(ctx context.Context, userID id.UserID, claimed State) error {
+func (s *Service) SeeDue(tx *db.Tx, userID id.UserID, claimed State) (bool, error) {
+	if !s.presence || claimed == Offline {
+		return false, nil
+	}
+	p, err := presenceOf(tx, userID)
+	return seen(&p, claimed, tx.Now.UnixMilli()) != nothing, err
+}
+
+// See notes that a device of the user has synced and claims a state. Being idle on
+// one device does not count while another is in use.
+func (s *Service) See(tx *db.Tx, userID id.UserID, claimed State) error {
 	if !s.presence || claimed == Offline {
 		return nil
 	}
-	due := false
-	err := s.db.Read(ctx, func(tx *db.Tx) error {
-		p, err := presenceOf(tx, userID)
-		due = seen(&p, claimed, tx.Now.UnixMilli()) != nothing
-		return err
-	})
-	if err != nil || !due {
+	p, err := presenceOf(tx, userID)
+	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(tx *db.Tx) error {
-		p, err := presenceOf(tx, userID)
-		if err != nil {
-			return err
-		}
-		switch seen(&p, claimed, tx.Now.UnixMilli()) {
-		case changed:
-			return putPresence(tx, p)
-		case times:
-			_, err = tx.Exec(`UPDATE presence SET last_active_ts = $2, seen_ts = $3 WHERE user_id = $1`, userID, p.LastActive, p.seen)
-		}
-		return err
-	})
+	switch seen(&p, claimed, tx.Now.UnixMilli()) {
+	case changed:
+		return putPresence(tx, p)
+	case times:
+		_, err = tx.Exec(`UPDATE presence SET last_active_ts = $2, seen_ts = $3 WHERE user_id = $1`, userID, p.LastActive, p.seen)
+	}
+	return err
 }
 
 // news is what there is to write of a presence.

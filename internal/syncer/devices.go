@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"context"
 	"slices"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
@@ -35,25 +34,18 @@ func (r *reading) addToDevice() error {
 	return nil
 }
 
-// forget deletes the messages that the device has shown to have received, by the
-// token that came with them. A token from beyond the end shows nothing.
-func (s *Service) forget(ctx context.Context, w *wish, since int64) error {
-	received := false
-	err := s.db.Read(ctx, func(tx *db.Tx) error {
-		if pos, err := tx.Position(); err != nil || since > pos {
-			return err
-		}
-		messages, err := s.e2ee.ToDevice(tx, w.userID, w.deviceID, 0, since, 1)
-		received = len(messages) > 0
-		return err
-	})
-	if err != nil || !received {
-		return err
+// received reports whether the device has messages that it has told it received, by
+// coming back with a token from behind them.
+func (s *Service) received(tx *db.Tx, w *wish, since int64) (bool, error) {
+	if since == 0 {
+		return false, nil
 	}
-	return s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := s.e2ee.DeleteToDevice(tx, w.userID, w.deviceID, since)
-		return err
-	})
+	pos, err := tx.Position()
+	if err != nil || since > pos { // a token from beyond the end tells nothing
+		return false, err
+	}
+	messages, err := s.e2ee.ToDevice(tx, w.userID, w.deviceID, 0, since, 1)
+	return len(messages) > 0, err
 }
 
 // addKeyCounts adds how many keys of the device are left. While a request waits

@@ -52,7 +52,10 @@ func (r *reading) run() error {
 		r.addAccountData, r.addEphemeral, r.addPresence, r.addUnread, r.addDeviceLists, r.addKeyCounts,
 	}
 	if r.since == r.to && !r.fullState {
-		steps = []func() error{r.findRooms, r.addKeyCounts} // the rooms are what to wait for
+		steps = []func() error{r.addKeyCounts}
+		if r.waits {
+			steps = append(steps, r.findRooms) // for what happens there
+		}
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

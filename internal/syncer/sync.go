@@ -45,9 +45,11 @@ func (t *token) UnmarshalText(text []byte) error {
 type wish struct {
 	userID     id.UserID
 	deviceID   id.DeviceID
+	presence   ephemeral.State
 	filter     *accountdata.Filter
 	fullState  bool
 	stateAfter bool
+	waits      bool // for news, if there are none
 }
 
 func (s *Service) sync(ctx context.Context, call *httpapi.Call, req syncRequest) (*syncResponse, error) {
@@ -59,24 +61,53 @@ func (s *Service) sync(ctx context.Context, call *httpapi.Call, req syncRequest)
 	if req.SetPresence != nil {
 		state = *req.SetPresence
 	}
-	if err := s.ephemeral.Seen(ctx, call.UserID, state); err != nil {
-		return nil, err
-	}
-	w := &wish{userID: call.UserID, deviceID: call.DeviceID, filter: filter, fullState: req.FullState, stateAfter: req.UseStateAfter}
 	since := int64(0)
 	if req.Since != nil {
 		since = int64(*req.Since)
-	}
-	if since > 0 {
-		if err := s.forget(ctx, w, since); err != nil {
-			return nil, err
-		}
 	}
 	wait := min(time.Duration(max(0, min(req.Timeout, longestWait.Milliseconds())))*time.Millisecond, longestWait)
 	if req.Since == nil || req.FullState {
 		wait = 0
 	}
-	return s.await(ctx, call, w, since, wait)
+	w := &wish{
+		userID: call.UserID, deviceID: call.DeviceID, presence: state, filter: filter, fullState: req.FullState, stateAfter: req.UseStateAfter, waits: wait > 0,
+	}
+	found, err := s.begin(ctx, w, since)
+	if err != nil || wait == 0 || !found.answer.empty() {
+		return found.response(), err
+	}
+	return s.await(ctx, call, w, since, wait, found)
+}
+
+// begin writes what the request itself tells, mostly nothing, and looks for the first
+// time; in one read, if there is nothing to write.
+func (s *Service) begin(ctx context.Context, w *wish, since int64) (found *reading, err error) {
+	var seen, received bool
+	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		if seen, err = s.ephemeral.SeeDue(tx, w.userID, w.presence); err != nil {
+			return err
+		}
+		if received, err = s.received(tx, w, since); err != nil || seen || received {
+			return err
+		}
+		found, err = s.look(tx, w, since, nil)
+		return err
+	})
+	if err != nil || found != nil {
+		return found, err
+	}
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		if received {
+			if _, err := s.e2ee.DeleteToDevice(tx, w.userID, w.deviceID, since); err != nil {
+				return err
+			}
+		}
+		return s.ephemeral.See(tx, w.userID, w.presence)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.read(ctx, w, since, nil)
 }
 
 // filter finds the filter that a request means: none, one of the user's, or one
@@ -105,11 +136,7 @@ func (s *Service) filter(ctx context.Context, userID id.UserID, text string) (f 
 
 // await reads until there is something to answer or the time is up. A client that
 // goes away and a server that stops end it as well.
-func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since int64, wait time.Duration) (*syncResponse, error) {
-	found, err := s.read(ctx, w, since, nil)
-	if err != nil || wait == 0 || !found.answer.empty() {
-		return found.response(), err
-	}
+func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since int64, wait time.Duration, found *reading) (_ *syncResponse, err error) {
 	// Others must not wait for the end of this request to hear of its presence.
 	db.ReleaseWakes(ctx)
 	// What comes between the first reading and the subscription is found by the
@@ -137,24 +164,28 @@ func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since 
 	}
 }
 
-// read makes the answer for what is after since. Given what was found before, which
-// was nothing, it looks no further if the stream has not moved, and else only at
-// what has come since then.
 func (s *Service) read(ctx context.Context, w *wish, since int64, before *reading) (found *reading, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		pos, err := tx.Position()
-		if err != nil {
-			return err
-		}
-		found = before
-		if before != nil && before.to == pos {
-			return nil
-		}
-		if before != nil {
-			since = before.to
-		}
-		found = &reading{s: s, tx: tx, wish: w, before: before, since: since, to: pos}
-		return found.run()
+		found, err = s.look(tx, w, since, before)
+		return err
 	})
 	return found, err
+}
+
+// look makes the answer for what is after since. Given what was found before, which
+// was nothing, it looks no further if the stream has not moved, and else only at
+// what has come since then.
+func (s *Service) look(tx *db.Tx, w *wish, since int64, before *reading) (*reading, error) {
+	pos, err := tx.Position()
+	if err != nil {
+		return nil, err
+	}
+	if before != nil && before.to == pos {
+		return before, nil
+	}
+	if before != nil {
+		since = before.to
+	}
+	found := &reading{s: s, tx: tx, wish: w, before: before, since: since, to: pos}
+	return found, found.run()
 }
