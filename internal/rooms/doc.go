@@ -10,4 +10,8 @@
 // What is refused is refused in the order of precedence that docs/architecture/
 // rooms.md gives: a stranger learns nothing of a room, not even whether it exists.
 // What a user may see of a room is decided by [Service.View] and nowhere else.
+//
+// Those who are invited by mail address or phone number are looked up at identity
+// servers, never inside of a transaction. Nobody is invited for an address unless
+// the identity server of that invite has signed that the address is theirs.
 package rooms
