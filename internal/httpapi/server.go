@@ -247,7 +247,7 @@ func (s *Server) newCall(r *http.Request) *Call {
 	requestID := secret.String(9)
 	return &Call{
 		Now: s.Now(), RequestID: requestID, status: http.StatusOK, limits: s.Limits,
-		Log:  s.Log.With("request", requestID),
+		Log:  slog.New(requestLog{s.Log.Handler(), requestID}),
 		Addr: s.clientAddr(r), UserAgent: r.UserAgent(), Stopping: s.stopping,
 	}
 }
