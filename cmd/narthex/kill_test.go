@@ -36,7 +36,13 @@ type process struct {
 // spawn starts a server on a folder of data, with more in its environment.
 func spawn(t *testing.T, data string, environment ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command("narthex", "serve", "--dev", "--data", data, "--listen", "127.0.0.1:0"), ended: make(chan struct{})}
+	return launch(t, []string{"--dev", "--data", data, "--listen", "127.0.0.1:0"}, environment...)
+}
+
+// launch starts a server in a process of its own.
+func launch(t *testing.T, args []string, environment ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command("narthex", append([]string{"serve"}, args...)...), ended: make(chan struct{})}
 	out := &buffer{more: make(chan struct{}, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.Env = append(os.Environ(), environment...)

@@ -22,6 +22,7 @@ type serveCommand struct {
 	settings
 	Listen    []string `placeholder:"HOST:PORT" help:"An address to accept requests on; may be given several times (default: 127.0.0.1:8008)."`
 	PublicURL string   `placeholder:"URL" help:"Where clients reach the server."`
+	Only      string   `enum:",identity" default:"" placeholder:"identity" help:"Run one part alone: the identity service, with a database of its own and no accounts."`
 	Dev       bool     `help:"For trying things out on this machine: open registration, no rate limits, cheap password hashes."`
 }
 
@@ -33,7 +34,8 @@ database in ./narthex-data. Flags win over the environment (NARTHEX_…), and th
 Examples:
   narthex serve
   narthex serve --dev
-  narthex serve --config /etc/narthex/narthex.yaml --listen 127.0.0.1:8008 --listen [::1]:8008`
+  narthex serve --config /etc/narthex/narthex.yaml --listen 127.0.0.1:8008 --listen [::1]:8008
+  narthex serve --only identity --config /etc/narthex/identity.yaml`
 }
 
 // Run serves until the context ends.
@@ -65,7 +67,11 @@ func (c serveCommand) Run(ctx context.Context, std streams) error {
 		cfg.Listen[0] = listeners[0].Addr().String()
 	}
 	counts := metrics.New(version())
-	a, err := app.Open(ctx, cfg, app.Seams{Now: time.Now, Log: log, Observe: counts.Observe})
+	open := app.Open
+	if c.Only == "identity" {
+		open = app.OpenIdentity
+	}
+	a, err := open(ctx, cfg, app.Seams{Now: time.Now, Log: log, Observe: counts.Observe})
 	if err != nil {
 		closeAll(listeners)
 		return fmt.Errorf("%w\n%s doctor%s may say more", err, self(), c.flags())
@@ -92,6 +98,10 @@ func (c serveCommand) greet(ctx context.Context, w io.Writer, a *app.App, listen
 	var at []string
 	for _, l := range listeners {
 		at = append(at, "http://"+l.Addr().String())
+	}
+	if c.Only != "" {
+		_, err := fmt.Fprintf(w, "Narthex %s listens on %s as %s, the %s service alone\n", version(), strings.Join(at, " and "), a.Config.ServerName, c.Only)
+		return err
 	}
 	has := false
 	err := a.DB.Read(ctx, func(tx *db.Tx) (err error) {

@@ -87,20 +87,7 @@ func Open(ctx context.Context, cfg config.Config, seams Seams) (_ *App, err erro
 			a.Close()
 		}
 	}()
-	wake, err := a.openBus(ctx, cfg, seams)
-	if err != nil {
-		return nil, err
-	}
-	a.DB, err = db.Open(ctx, db.Options{Database: cfg.DatabaseSource(), Now: seams.Now, Wake: wake, Log: seams.Log, Unsynced: seams.Unsynced})
-	if err != nil {
-		return nil, err
-	}
-	a.closers = append(a.closers, func() {
-		if err := a.DB.Close(); err != nil {
-			seams.Log.Error("closing the database", "err", err)
-		}
-	})
-	if _, err := a.DB.Migrate(ctx); err != nil {
+	if err := a.openDatabase(ctx, cfg, seams); err != nil {
 		return nil, err
 	}
 	signer, err := signing.Load(ctx, a.DB, serverName(cfg))
@@ -198,6 +185,26 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 		TrustedProxies:       config.Networks(cfg.TrustedProxies),
 	}
 	a.server.Handle(routes)
+}
+
+// openDatabase opens the database and what wakes those who wait for it, and brings it
+// up to date.
+func (a *App) openDatabase(ctx context.Context, cfg config.Config, seams Seams) error {
+	wake, err := a.openBus(ctx, cfg, seams)
+	if err != nil {
+		return err
+	}
+	a.DB, err = db.Open(ctx, db.Options{Database: cfg.DatabaseSource(), Now: seams.Now, Wake: wake, Log: seams.Log, Unsynced: seams.Unsynced})
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, func() {
+		if err := a.DB.Close(); err != nil {
+			seams.Log.Error("closing the database", "err", err)
+		}
+	})
+	_, err = a.DB.Migrate(ctx)
+	return err
 }
 
 func (a *App) openBus(ctx context.Context, cfg config.Config, seams Seams) (wake func([]string), err error) {

@@ -28,7 +28,7 @@ const (
 // Routes are the pages.
 func (s *Service) Routes() []httpapi.Route {
 	routes := []httpapi.Route{
-		httpapi.Page("GET "+page.AssetFolder+"{name}", "getAsset", httpapi.Unlimited, s.asset).Fails(errcode.NotFound),
+		Assets(),
 
 		httpapi.Page("GET "+signInPath, "showSignIn", httpapi.Cheap, s.showSignIn),
 		httpapi.Page("POST "+signInPath, "signInBrowser", httpapi.Login, s.signIn),
@@ -67,4 +67,9 @@ func (s *Service) Routes() []httpapi.Route {
 		)
 	}
 	return routes
+}
+
+// Assets is the route of the files that every page refers to.
+func Assets() httpapi.Route {
+	return httpapi.Page("GET "+page.AssetFolder+"{name}", "getAsset", httpapi.Unlimited, asset).Fails(errcode.NotFound)
 }

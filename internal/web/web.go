@@ -66,7 +66,7 @@ type assetRequest struct {
 }
 
 // asset answers a file whose name changes with its content.
-func (s *Service) asset(_ context.Context, _ *httpapi.Call, req assetRequest) (httpapi.Reply, error) {
+func asset(_ context.Context, _ *httpapi.Call, req assetRequest) (httpapi.Reply, error) {
 	a, ok := page.FindAsset(req.Name)
 	if !ok {
 		return httpapi.Reply{}, errcode.NotFound.New("This server has no such file.")
