@@ -72,7 +72,7 @@ func (l *Log) check(t testing.TB) {
 	if strings.Contains(log, "panic:") {
 		t.Error("the server panicked:\n" + log)
 	}
-	for _, planted := range []string{Password, "nxt_a_", "nxt_r_", "nxt_l_", "nxt_o_", "nxt_c_", "nxt_d_", "nxt_b_", "nxt_i_"} {
+	for _, planted := range []string{Password, "nxt_a_", "nxt_r_", "nxt_l_", "nxt_o_", "nxt_c_", "nxt_d_", "nxt_b_", "nxt_s_", "nxt_i_"} {
 		if strings.Contains(log, planted) {
 			t.Errorf("the server logged a secret (%s…):\n%s", planted, log)
 		}

@@ -27,6 +27,9 @@ const (
 	Denied   = "denied"
 	// NewSignIn tells of a new device. It takes a [SignIn].
 	NewSignIn = "new_sign_in"
+	// SecurityChanged tells that the ways to sign in to an account have changed. It
+	// takes a [Security].
+	SecurityChanged = "security_changed"
 	// InviteToRoom invites somebody without an account. It takes an [Invite].
 	InviteToRoom = "invite"
 	// Test is what `narthex mail test` sends. It takes a [Nothing].
@@ -37,7 +40,7 @@ const (
 var samples = map[string]any{
 	ValidationRegister: Validation{}, ValidationAdd: Validation{}, ValidationPassword: Validation{}, ValidationIdentity: Validation{},
 	AlreadyRegistered: Account{}, Approved: Account{}, Denied: Account{},
-	NewSignIn: SignIn{}, InviteToRoom: Invite{}, Test: Nothing{},
+	NewSignIn: SignIn{}, SecurityChanged: Security{}, InviteToRoom: Invite{}, Test: Nothing{},
 }
 
 // Validation is the data of the four validation mails.
@@ -62,6 +65,14 @@ type SignIn struct {
 	Address string    // the network address it came from; may be empty
 	At      time.Time // when
 	Link    string    `mail:"link"` // where the account's devices are shown; may be empty
+}
+
+// Security is the data of a mail about the ways to sign in to an account.
+type Security struct {
+	UserID string
+	Change string    // what was done, in a sentence
+	At     time.Time // when
+	Link   string    `mail:"link"` // where they can be changed
 }
 
 // Invite is the data of an invitation. It goes to strangers in the words of a user:

@@ -62,7 +62,8 @@ func (s *Service) NoticeAddress(tx *db.Tx, b Browser) (string, error) {
 }
 
 // Browser gives who is signed in by the value of the cookie, or db.ErrNoRow. A
-// change of the password, a lock and a deactivation end it.
+// change of the password, a lock and a deactivation end it, and so does the lack of a
+// second factor that the account has to have.
 func (s *Service) Browser(tx *db.Tx, cookie string) (b Browser, err error) {
 	if !secret.Plausible(secret.BrowserSession, cookie) {
 		return b, db.ErrNoRow
@@ -79,7 +80,7 @@ func (s *Service) Browser(tx *db.Tx, cookie string) (b Browser, err error) {
 		return b, err
 	}
 	b.Account, err = s.accounts.Find(tx, userID)
-	if err == nil && (b.Account.Locked || b.Account.Deactivated || string(mark) != string(passwordMark(b.Account))) {
+	if err == nil && (b.Account.Locked || b.Account.Deactivated || s.accounts.LacksSecondFactor(b.Account) || string(mark) != string(passwordMark(b.Account))) {
 		err = db.ErrNoRow
 	}
 	return b, err

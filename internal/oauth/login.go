@@ -104,6 +104,10 @@ func (s *Service) loginByPassword(ctx context.Context, call *httpapi.Call, req l
 		if err != nil {
 			return err
 		}
+		if !account.Locked && s.accounts.TakesTwoSteps(account) {
+			// Only whoever knows the password hears of it.
+			return errcode.Forbidden.New("This account takes a second step to sign in, which this app has no room for. Choose to sign in through the browser in the app, or open %s.", s.cfg.AccountURL())
+		}
 		resp, err = s.admit(tx, call, account, req)
 		return err
 	})

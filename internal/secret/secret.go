@@ -32,6 +32,8 @@ const (
 	BrowserSession    Kind = "nxt_b_"
 	// UpstreamState accompanies a browser to a provider of single sign-on and back.
 	UpstreamState Kind = "nxt_u_"
+	// SignInStep is what a browser has between the two steps of signing in.
+	SignInStep Kind = "nxt_s_"
 	// IdentityToken is the access token of the identity service.
 	IdentityToken Kind = "nxt_i_"
 	// FirstAdministrator is in the link by which the first administrator makes an

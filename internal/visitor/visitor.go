@@ -12,6 +12,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/factors"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/oauth"
@@ -21,22 +22,26 @@ import (
 
 // Deps are what the service stands on.
 type Deps struct {
-	DB     *db.DB
-	Config config.Config
-	OAuth  *oauth.Service
+	DB       *db.DB
+	Config   config.Config
+	Accounts *accounts.Service
+	Factors  *factors.Service
+	OAuth    *oauth.Service
 }
 
 // Service receives visitors.
 type Service struct {
-	db      *db.DB
-	cfg     config.Config
-	oauth   *oauth.Service
-	cookies cookies
+	db       *db.DB
+	cfg      config.Config
+	accounts *accounts.Service
+	factors  *factors.Service
+	oauth    *oauth.Service
+	cookies  cookies
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	return &Service{db: d.DB, cfg: d.Config, oauth: d.OAuth, cookies: cookiesFor(d.Config.BaseURL())}
+	return &Service{db: d.DB, cfg: d.Config, accounts: d.Accounts, factors: d.Factors, oauth: d.OAuth, cookies: cookiesFor(d.Config.BaseURL())}
 }
 
 // Visitor is the browser that a request comes from, and who is signed in there.
@@ -151,49 +156,6 @@ func (v *Visitor) SignIn(next string) (httpapi.Reply, error) {
 	return v.Leave(SignInPath + "?" + url.Values{"continue": {next}}.Encode())
 }
 
-// Enter signs this browser in, in place of whoever it was signed in as. The function
-// gives the account whose password was checked, in the transaction that begins the
-// session, and does there what belongs to it. Enter fails with db.ErrNoRow if the
-// account has changed since it was looked at.
-func (v *Visitor) Enter(ctx context.Context, account func(tx *db.Tx) (accounts.Account, error)) error {
-	return v.enter(ctx, func(tx *db.Tx) (string, error) {
-		a, err := account(tx)
-		if err != nil {
-			return "", err
-		}
-		return v.s.oauth.SignInBrowser(tx, a, v.Call)
-	})
-}
-
-// EnterVouched is Enter for an account whose owner a provider of single sign-on vouches
-// for.
-func (v *Visitor) EnterVouched(ctx context.Context, by oauth.Voucher, account func(tx *db.Tx) (accounts.Account, error)) error {
-	return v.enter(ctx, func(tx *db.Tx) (string, error) {
-		a, err := account(tx)
-		if err != nil {
-			return "", err
-		}
-		return v.s.oauth.SignInVouched(tx, a, v.Call, by)
-	})
-}
-
-func (v *Visitor) enter(ctx context.Context, begin func(tx *db.Tx) (cookie string, err error)) error {
-	var cookie string
-	err := v.s.db.Write(ctx, func(tx *db.Tx) (err error) {
-		if v.SignedIn() {
-			if err := v.s.oauth.SignOutBrowser(tx, v.session); err != nil {
-				return err
-			}
-		}
-		cookie, err = begin(tx)
-		return err
-	})
-	if err == nil {
-		v.setCookie(v.s.cookies.session, cookie, sessionLife)
-	}
-	return err
-}
-
 // Exit ends the session of this browser, if it has one.
 func (v *Visitor) Exit(ctx context.Context) error {
 	if !v.SignedIn() {
@@ -298,15 +260,15 @@ func Refusal(err error) (*errcode.Error, bool) {
 
 // cookies are the names of the cookies, and whether they are for HTTPS alone.
 type cookies struct {
-	session, visit string
-	secure         bool
+	session, visit, step string
+	secure               bool
 }
 
 // cookiesFor chooses names that no other host and no plain HTTP can set, where the
 // server is reached by HTTPS (RFC 6265bis, "__Host-").
 func cookiesFor(baseURL string) cookies {
 	if strings.HasPrefix(baseURL, "https://") {
-		return cookies{session: "__Host-narthex", visit: "__Host-narthex-visit", secure: true}
+		return cookies{session: "__Host-narthex", visit: "__Host-narthex-visit", step: "__Host-narthex-step", secure: true}
 	}
-	return cookies{session: "narthex", visit: "narthex-visit"}
+	return cookies{session: "narthex", visit: "narthex-visit", step: "narthex-step"}
 }

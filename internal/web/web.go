@@ -9,6 +9,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
+	"github.com/narthex-matrix/narthex/internal/factors"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/oauth"
 	"github.com/narthex-matrix/narthex/internal/page"
@@ -22,6 +23,7 @@ type Deps struct {
 	DB        *db.DB
 	Config    config.Config
 	Accounts  *accounts.Service
+	Factors   *factors.Service
 	OAuth     *oauth.Service
 	Profile   *profile.Service
 	Passwords *secret.Passwords
@@ -33,6 +35,7 @@ type Service struct {
 	db        *db.DB
 	cfg       config.Config
 	accounts  *accounts.Service
+	factors   *factors.Service
 	oauth     *oauth.Service
 	profile   *profile.Service
 	passwords *secret.Passwords
@@ -42,7 +45,7 @@ type Service struct {
 // New makes the service.
 func New(d Deps) *Service {
 	return &Service{
-		db: d.DB, cfg: d.Config, accounts: d.Accounts, oauth: d.OAuth, profile: d.Profile, passwords: d.Passwords,
+		db: d.DB, cfg: d.Config, accounts: d.Accounts, factors: d.Factors, oauth: d.OAuth, profile: d.Profile, passwords: d.Passwords,
 		visitors: d.Visitors,
 	}
 }
