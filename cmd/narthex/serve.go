@@ -14,7 +14,7 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/app"
 	"github.com/narthex-matrix/narthex/internal/config"
-	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/doctor"
 	"github.com/narthex-matrix/narthex/internal/metrics"
 )
 
@@ -71,7 +71,7 @@ func (c serveCommand) Run(ctx context.Context, std streams) error {
 	if c.Only == "identity" {
 		open = app.OpenIdentity
 	}
-	a, err := open(ctx, cfg, app.Seams{Now: time.Now, Log: log, Observe: counts.Observe})
+	a, err := open(ctx, cfg, app.Seams{Now: time.Now, Log: log, Observe: counts.Observe, Examine: doctor.Shown})
 	if err != nil {
 		closeAll(listeners)
 		return fmt.Errorf("%w\n%s doctor%s may say more", err, self(), c.flags())
@@ -103,17 +103,14 @@ func (c serveCommand) greet(ctx context.Context, w io.Writer, a *app.App, listen
 		_, err := fmt.Fprintf(w, "Narthex %s listens on %s as %s, the %s service alone\n", version(), strings.Join(at, " and "), a.Config.ServerName, c.Only)
 		return err
 	}
-	has := false
-	err := a.DB.Read(ctx, func(tx *db.Tx) (err error) {
-		has, err = a.Accounts.HasAdministrator(tx)
-		return err
-	})
+	link, err := a.AdminPages.FirstLink(ctx)
 	if err != nil {
 		return err
 	}
 	text := fmt.Sprintf("Narthex %s listens on %s as %s\n", version(), strings.Join(at, " and "), a.Config.ServerName)
-	if !has {
-		text += fmt.Sprintf("There is no administrator yet. In another terminal, create one:\n  %s user create --admin%s NAME\n", self(), c.flags())
+	if link != "" {
+		text += fmt.Sprintf("There is no administrator yet. Make one with this link, which is good once, for a day:\n  %s\nor in another terminal:\n  %s user create --admin%s NAME\n",
+			link, self(), c.flags())
 	}
 	_, err = io.WriteString(w, text)
 	return err

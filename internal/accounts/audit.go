@@ -23,7 +23,9 @@ type AuditEntry struct {
 	Target  string // mostly a user ID
 	Details jsontext.Value
 
-	prevHash, hash []byte
+	// Hash is that of the line with the one before it in PrevHash, which is empty for
+	// the first (see [AuditEntry.Sum]).
+	PrevHash, Hash []byte
 }
 
 // ServerActor is the actor of what the server does by itself.
@@ -43,12 +45,12 @@ func (s *Service) Audit(tx *db.Tx, actor, action, target string, details any) er
 	if err != nil && !errors.Is(err, db.ErrNoRow) {
 		return err
 	}
-	e := AuditEntry{ID: last.ID + 1, Time: tx.Now, Actor: actor, Action: action, Target: target, Details: raw, prevHash: last.hash}
-	if e.prevHash == nil {
-		e.prevHash = []byte{}
+	e := AuditEntry{ID: last.ID + 1, Time: tx.Now, Actor: actor, Action: action, Target: target, Details: raw, PrevHash: last.Hash}
+	if e.PrevHash == nil {
+		e.PrevHash = []byte{}
 	}
 	_, err = tx.Exec(`INSERT INTO audit_log (id, ts, actor, action, target, details, prev_hash, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		e.ID, e.Time.UnixMilli(), e.Actor, e.Action, e.Target, raw, e.prevHash, e.sum())
+		e.ID, e.Time.UnixMilli(), e.Actor, e.Action, e.Target, raw, e.PrevHash, e.Sum())
 	return err
 }
 
@@ -56,17 +58,17 @@ const auditColumns = `id, ts, actor, action, target, details, prev_hash, hash`
 
 func scanAudit(r db.Row) (e AuditEntry, err error) {
 	var ts int64
-	err = r.Scan(&e.ID, &ts, &e.Actor, &e.Action, &e.Target, (*[]byte)(&e.Details), &e.prevHash, &e.hash)
+	err = r.Scan(&e.ID, &ts, &e.Actor, &e.Action, &e.Target, (*[]byte)(&e.Details), &e.PrevHash, &e.Hash)
 	e.Time = time.UnixMilli(ts)
 	return e, err
 }
 
-// sum is the hash of a line: of the hash before it and of every field, each with
+// Sum is the hash of a line: of the hash before it and of every field, each with
 // its length before it, so that no two lines have the same input.
-func (e AuditEntry) sum() []byte {
+func (e AuditEntry) Sum() []byte {
 	h := sha256.New()
 	for _, field := range [][]byte{
-		e.prevHash, fmt.Append(nil, e.ID), fmt.Append(nil, e.Time.UnixMilli()),
+		e.PrevHash, fmt.Append(nil, e.ID), fmt.Append(nil, e.Time.UnixMilli()),
 		[]byte(e.Actor), []byte(e.Action), []byte(e.Target), e.Details,
 	} {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(field))))
@@ -90,7 +92,7 @@ func (s *Service) CheckAuditLog(tx *db.Tx) error {
 		if err != nil {
 			return err
 		}
-		if e.ID != last.ID+1 || !bytes.Equal(e.prevHash, last.hash) || !bytes.Equal(e.hash, e.sum()) {
+		if e.ID != last.ID+1 || !bytes.Equal(e.PrevHash, last.Hash) || !bytes.Equal(e.Hash, e.Sum()) {
 			return fmt.Errorf("the audit log was changed at or before line %d", e.ID)
 		}
 		last = e

@@ -36,6 +36,18 @@ const registrationState = `CASE WHEN approved THEN 'approved' WHEN deactivated_t
 // fails with InvalidParam for an unknown state or a from that is not one of its
 // own.
 func (s *Service) Registrations(tx *db.Tx, states []string, from string, limit int) (rows []Registration, total int64, next string, err error) {
+	return s.SearchRegistrations(tx, "", states, from, limit)
+}
+
+// matches is the condition that a part of the user ID, of the display name or of an
+// address is like $1, which is in lower case.
+const matches = `(lower(user_id) LIKE $1 ESCAPE '!'
+	OR EXISTS (SELECT 1 FROM profile_fields p WHERE p.user_id = users.user_id AND p.name = 'displayname' AND p.searched LIKE $1 ESCAPE '!')
+	OR EXISTS (SELECT 1 FROM user_threepids t WHERE t.user_id = users.user_id AND t.address LIKE $1 ESCAPE '!'))`
+
+// SearchRegistrations is Registrations for those with a text in their user ID,
+// display name or address, in any case.
+func (s *Service) SearchRegistrations(tx *db.Tx, search string, states []string, from string, limit int) (rows []Registration, total int64, next string, err error) {
 	for _, state := range states {
 		if state != StatePending && state != StateApproved && state != StateDenied {
 			return nil, 0, "", errcode.InvalidParam.New("A state is pending, approved or denied.").With("param", "state")
@@ -49,8 +61,8 @@ func (s *Service) Registrations(tx *db.Tx, states []string, from string, limit i
 		return nil, 0, "", err
 	}
 	in := db.In(states)
-	const among = ` FROM users WHERE approved IS NOT NULL AND NOT guest AND ` + registrationState + ` IN (`
-	if total, err = db.Value[int64](tx, `SELECT COUNT(*)`+among+in.Marks(1)+`)`, in.Args()...); err != nil {
+	const among = ` FROM users WHERE ` + matches + ` AND approved IS NOT NULL AND NOT guest AND ` + registrationState + ` IN (`
+	if total, err = db.Value[int64](tx, `SELECT COUNT(*)`+among+in.Marks(2)+`)`, in.Args(like(search))...); err != nil {
 		return nil, 0, "", err
 	}
 	rows, err = db.All(tx, func(r db.Row) (row Registration, err error) {
@@ -58,8 +70,8 @@ func (s *Service) Registrations(tx *db.Tx, states []string, from string, limit i
 		err = r.Scan(&row.UserID, &created, &row.Signup.IP, &row.Signup.UserAgent, &row.Signup.Token, &row.Signup.Reason, &row.State)
 		row.Created = time.UnixMilli(created)
 		return row, err
-	}, `SELECT user_id, created_ts, registered_ip, registered_user_agent, registration_token, registration_reason, `+registrationState+among+in.Marks(4)+`)
-		AND (created_ts, user_id) > ($1, $2) ORDER BY created_ts, user_id LIMIT $3`, in.Args(created, after, limit+1)...)
+	}, `SELECT user_id, created_ts, registered_ip, registered_user_agent, registration_token, registration_reason, `+registrationState+among+in.Marks(5)+`)
+		AND (created_ts, user_id) > ($2, $3) ORDER BY created_ts, user_id LIMIT $4`, in.Args(like(search), created, after, limit+1)...)
 	if len(rows) > limit {
 		rows = rows[:limit]
 		if limit > 0 {

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
@@ -32,9 +33,18 @@ func (s *Service) SetProfileField(tx *db.Tx, userID id.UserID, name string, valu
 		_, err := tx.Exec(`DELETE FROM profile_fields WHERE user_id = $1 AND name = $2`, userID, name)
 		return err
 	}
-	_, err := tx.Exec(`INSERT INTO profile_fields (user_id, name, value) VALUES ($1, $2, $3)
-		ON CONFLICT (user_id, name) DO UPDATE SET value = excluded.value`, userID, name, []byte(value))
+	_, err := tx.Exec(`INSERT INTO profile_fields (user_id, name, value, searched) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (user_id, name) DO UPDATE SET value = excluded.value, searched = excluded.searched`, userID, name, []byte(value), searched(name, value))
 	return err
+}
+
+// searched is what a search looks at in a field: the display name in lower case.
+func searched(name string, value json.RawMessage) string {
+	var text string
+	if name != DisplayName || json.Unmarshal(value, &text) != nil {
+		return ""
+	}
+	return strings.ToLower(text)
 }
 
 func deleteProfile(tx *db.Tx, userID id.UserID) error {

@@ -29,6 +29,9 @@ const (
 // UserFilter says which accounts to list. The zero value means all, in the order
 // of their user IDs.
 type UserFilter struct {
+	// Search is a part of the user ID, of the display name or of an address, in any
+	// case.
+	Search string
 	// Name is a part of the user ID, and Localpart one of its localpart, both in
 	// any case.
 	Name, Localpart                   string
@@ -43,10 +46,10 @@ type UserFilter struct {
 // Users lists accounts, and says how many there are in all that the filter lets
 // through.
 func (s *Service) Users(tx *db.Tx, f UserFilter) (users []Account, total int64, err error) {
-	const among = ` FROM users WHERE lower(user_id) LIKE $1 ESCAPE '!' AND lower(user_id) LIKE $2 ESCAPE '!'
-		AND (admin = $3 OR $3 IS NULL) AND (guest = $4 OR $4 IS NULL) AND (locked = $5 OR $5 IS NULL)
-		AND ((deactivated_ts IS NOT NULL) = $6 OR $6 IS NULL) AND ((approved IS NOT NULL AND NOT approved) OR NOT $7)`
-	args := []any{like(f.Name), "@" + like(f.Localpart) + ":" + string(s.server), f.Admin, f.Guest, f.Locked, f.Deactivated, f.Pending}
+	const among = ` FROM users WHERE ` + matches + ` AND lower(user_id) LIKE $2 ESCAPE '!' AND lower(user_id) LIKE $3 ESCAPE '!'
+		AND (admin = $4 OR $4 IS NULL) AND (guest = $5 OR $5 IS NULL) AND (locked = $6 OR $6 IS NULL)
+		AND ((deactivated_ts IS NOT NULL) = $7 OR $7 IS NULL) AND ((approved IS NOT NULL AND NOT approved) OR NOT $8)`
+	args := []any{like(f.Search), like(f.Name), "@" + like(f.Localpart) + ":" + string(s.server), f.Admin, f.Guest, f.Locked, f.Deactivated, f.Pending}
 	if total, err = db.Value[int64](tx, `SELECT COUNT(*)`+among, args...); err != nil {
 		return nil, 0, err
 	}
@@ -54,19 +57,19 @@ func (s *Service) Users(tx *db.Tx, f UserFilter) (users []Account, total int64, 
 	if f.Backwards {
 		order = ` ORDER BY ` + orderNumber + ` DESC, ` + orderText + ` DESC, ` + orderName + ` DESC, user_id`
 	}
-	users, err = db.All(tx, scanAccount, `SELECT `+accountColumns+among+order+` LIMIT $9 OFFSET $10`, append(args, f.Order, f.Limit, f.From)...)
+	users, err = db.All(tx, scanAccount, `SELECT `+accountColumns+among+order+` LIMIT $10 OFFSET $11`, append(args, f.Order, f.Limit, f.From)...)
 	return users, total, err
 }
 
 // The keys of the orders: only the one that was asked for is worked out.
 const (
-	orderNumber = `CASE $8 WHEN 'creation_ts' THEN created_ts
+	orderNumber = `CASE $9 WHEN 'creation_ts' THEN created_ts
 		WHEN 'last_seen_ts' THEN COALESCE((SELECT MAX(last_seen_ts) FROM devices WHERE devices.user_id = users.user_id), 0)
 		WHEN 'is_guest' THEN CAST(guest AS INTEGER) WHEN 'admin' THEN CAST(admin AS INTEGER)
 		WHEN 'deactivated' THEN CAST(deactivated_ts IS NOT NULL AS INTEGER) WHEN 'locked' THEN CAST(locked AS INTEGER) END`
-	orderText = `CASE WHEN $8 IN ('displayname', 'avatar_url') THEN
-		COALESCE((SELECT value FROM profile_fields WHERE profile_fields.user_id = users.user_id AND name = $8), '') END`
-	orderName = `CASE WHEN $8 IN ('', 'name') THEN user_id END`
+	orderText = `CASE WHEN $9 IN ('displayname', 'avatar_url') THEN
+		COALESCE((SELECT value FROM profile_fields WHERE profile_fields.user_id = users.user_id AND name = $9), '') END`
+	orderName = `CASE WHEN $9 IN ('', 'name') THEN user_id END`
 )
 
 // like makes a LIKE pattern of a part of a text, to be compared in lower case.

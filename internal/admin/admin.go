@@ -8,7 +8,6 @@ import (
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
-	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/moderation"
 	"github.com/narthex-matrix/narthex/internal/profile"
@@ -99,8 +98,8 @@ func (s *Service) requireLocal(userID id.UserID) error {
 func noSuchAccount() error { return errcode.NotFound.New("This server has no such account.") }
 
 // notOneself keeps administrators from locking themselves out.
-func notOneself(call *httpapi.Call, userID id.UserID) error {
-	if call.UserID == userID {
+func notOneself(by, userID id.UserID) error {
+	if by == userID {
 		return errcode.Forbidden.New("You cannot do this to your own account. Ask another administrator.")
 	}
 	return nil

@@ -62,7 +62,7 @@ func (s *Service) getUserDevice(ctx context.Context, _ *httpapi.Call, req userDe
 }
 
 func (s *Service) deleteUserDevice(ctx context.Context, call *httpapi.Call, req userDeviceRequest) (empty, error) {
-	return s.deleteUserDevices(ctx, call, deleteUserDevicesRequest{UserID: req.UserID, Devices: []id.DeviceID{req.DeviceID}})
+	return empty{}, s.SignOut(ctx, call.UserID, req.UserID, req.DeviceID)
 }
 
 type deleteUserDevicesRequest struct {
@@ -70,31 +70,6 @@ type deleteUserDevicesRequest struct {
 	Devices []id.DeviceID `json:"devices" required:"true"`
 }
 
-// deleteUserDevices signs devices out. Those that are not there are no failure,
-// and leave no line in the audit log.
 func (s *Service) deleteUserDevices(ctx context.Context, call *httpapi.Call, req deleteUserDevicesRequest) (empty, error) {
-	return empty{}, s.act(ctx, req.UserID, func(tx *db.Tx, a accounts.Account) error {
-		present, err := s.accounts.Devices(tx, a.UserID)
-		if err != nil {
-			return err
-		}
-		wanted := map[id.DeviceID]bool{}
-		for _, d := range req.Devices {
-			wanted[d] = true
-		}
-		var doomed []id.DeviceID
-		for _, d := range present {
-			if wanted[d.DeviceID] {
-				doomed = append(doomed, d.DeviceID)
-			}
-		}
-		if len(doomed) == 0 {
-			return nil
-		}
-		err = s.accounts.Audit(tx, string(call.UserID), "delete_devices", string(a.UserID), map[string][]id.DeviceID{"devices": doomed})
-		if err != nil {
-			return err
-		}
-		return s.accounts.DeleteDevices(tx, a.UserID, doomed)
-	})
+	return empty{}, s.SignOut(ctx, call.UserID, req.UserID, req.Devices...)
 }

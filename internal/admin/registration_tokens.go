@@ -98,15 +98,8 @@ func (s *Service) createRegistrationToken(ctx context.Context, call *httpapi.Cal
 	if t, err = limitToken(t, req.UsesAllowed, req.ExpiryTime, call.Now); err != nil {
 		return resp, err
 	}
-	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		made, err := s.accounts.CreateRegistrationToken(tx, t)
-		if err != nil {
-			return err
-		}
-		resp = newTokenResponse(made)
-		return s.accounts.Audit(tx, string(call.UserID), "create_registration_token", made.Token, resp)
-	})
-	return resp, err
+	made, err := s.CreateToken(ctx, call.UserID, t)
+	return newTokenResponse(made), err
 }
 
 // tokenText is the text that was asked for, or a random one.
@@ -196,10 +189,5 @@ func wholeNumber(name string, raw jsontext.Value) (*int64, error) {
 }
 
 func (s *Service) deleteRegistrationToken(ctx context.Context, call *httpapi.Call, req tokenRequest) (empty, error) {
-	return empty{}, s.db.Write(ctx, func(tx *db.Tx) error {
-		if err := s.accounts.DeleteRegistrationToken(tx, req.Token); err != nil {
-			return err
-		}
-		return s.accounts.Audit(tx, string(call.UserID), "delete_registration_token", req.Token, empty{})
-	})
+	return empty{}, s.DeleteToken(ctx, call.UserID, req.Token)
 }

@@ -99,13 +99,7 @@ type approveRegistrationRequest struct {
 }
 
 func (s *Service) approveRegistration(ctx context.Context, call *httpapi.Call, req approveRegistrationRequest) (decisionResponse, error) {
-	if err := checkRemark("note", req.Note); err != nil {
-		return decisionResponse{}, err
-	}
-	err := s.act(ctx, req.UserID, func(tx *db.Tx, a accounts.Account) error {
-		return s.accounts.Approve(tx, a.UserID, string(call.UserID), req.Note)
-	})
-	return decisionResponse{req.UserID, accounts.StateApproved}, err
+	return decisionResponse{req.UserID, accounts.StateApproved}, s.Approve(ctx, call.UserID, req.UserID, req.Note)
 }
 
 type denyRegistrationRequest struct {
@@ -115,18 +109,7 @@ type denyRegistrationRequest struct {
 }
 
 func (s *Service) denyRegistration(ctx context.Context, call *httpapi.Call, req denyRegistrationRequest) (decisionResponse, error) {
-	if err := checkRemark("reason", req.Reason); err != nil {
-		return decisionResponse{}, err
-	}
-	err := s.act(ctx, req.UserID, func(tx *db.Tx, a accounts.Account) error {
-		if a.Pending() { // the only ones that are deactivated by this
-			if err := notOneself(call, a.UserID); err != nil {
-				return err
-			}
-		}
-		return s.accounts.Deny(tx, a.UserID, string(call.UserID), req.Reason, req.Release)
-	})
-	return decisionResponse{req.UserID, accounts.StateDenied}, err
+	return decisionResponse{req.UserID, accounts.StateDenied}, s.Deny(ctx, call.UserID, req.UserID, req.Reason, req.Release)
 }
 
 type revokeRegistrationRequest struct {
@@ -135,13 +118,7 @@ type revokeRegistrationRequest struct {
 }
 
 func (s *Service) revokeRegistration(ctx context.Context, call *httpapi.Call, req revokeRegistrationRequest) (decisionResponse, error) {
-	if err := notOneself(call, req.UserID); err != nil {
-		return decisionResponse{}, err
-	}
-	err := s.act(ctx, req.UserID, func(tx *db.Tx, a accounts.Account) error {
-		return s.accounts.Unapprove(tx, a.UserID, string(call.UserID), req.RevokeSessions)
-	})
-	return decisionResponse{req.UserID, accounts.StatePending}, err
+	return decisionResponse{req.UserID, accounts.StatePending}, s.Unapprove(ctx, call.UserID, req.UserID, req.RevokeSessions)
 }
 
 // maxRemark is the length of what an administrator writes into the audit log, in

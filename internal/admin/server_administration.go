@@ -67,19 +67,7 @@ type setAdminSuspendUserRequest struct {
 }
 
 func (s *Service) setAdminSuspendUser(ctx context.Context, call *httpapi.Call, req setAdminSuspendUserRequest) (suspendedResponse, error) {
-	return suspendedResponse{*req.Suspended}, s.suspend(ctx, call, req.UserID, *req.Suspended)
-}
-
-func (s *Service) suspend(ctx context.Context, call *httpapi.Call, userID id.UserID, suspended bool) error {
-	if err := notOneself(call, userID); err != nil {
-		return err
-	}
-	return s.act(ctx, userID, func(tx *db.Tx, a accounts.Account) error {
-		if err := restrictable(a); err != nil {
-			return err
-		}
-		return s.accounts.SetSuspended(tx, a.UserID, suspended, string(call.UserID))
-	})
+	return suspendedResponse{*req.Suspended}, s.Suspend(ctx, call.UserID, req.UserID, *req.Suspended)
 }
 
 type lockedResponse struct {
@@ -100,15 +88,7 @@ type setAdminLockUserRequest struct {
 }
 
 func (s *Service) setAdminLockUser(ctx context.Context, call *httpapi.Call, req setAdminLockUserRequest) (lockedResponse, error) {
-	if err := notOneself(call, req.UserID); err != nil {
-		return lockedResponse{}, err
-	}
-	return lockedResponse{*req.Locked}, s.act(ctx, req.UserID, func(tx *db.Tx, a accounts.Account) error {
-		if err := restrictable(a); err != nil {
-			return err
-		}
-		return s.accounts.SetLocked(tx, a.UserID, *req.Locked, string(call.UserID))
-	})
+	return lockedResponse{*req.Locked}, s.Lock(ctx, call.UserID, req.UserID, *req.Locked)
 }
 
 // restrictable refuses what the specification says cannot be locked or suspended,

@@ -13,11 +13,15 @@ type getServerVersionResponse struct {
 	ServerVersion string `json:"server_version"`
 }
 
-// getServerVersion names the program and the version that it was built from.
 func (s *Service) getServerVersion(context.Context, *httpapi.Call, getServerVersionRequest) (getServerVersionResponse, error) {
+	return getServerVersionResponse{ServerVersion: Version()}, nil
+}
+
+// Version names the program and the version that it was built from.
+func Version() string {
 	version := "(devel)"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		version = info.Main.Version
 	}
-	return getServerVersionResponse{ServerVersion: "Narthex " + version}, nil
+	return "Narthex " + version
 }

@@ -110,7 +110,7 @@ func (s *Service) checkWish(call *httpapi.Call, req putUserRequest) (w wish, err
 		return w, err
 	}
 	if is(not(req.Admin)) || is(req.Locked) || is(req.Deactivated) || is(not(w.approved)) {
-		return w, notOneself(call, req.UserID)
+		return w, notOneself(call.UserID, req.UserID)
 	}
 	return w, nil
 }

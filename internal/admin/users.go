@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -42,15 +41,9 @@ func (s *Service) describe(tx *db.Tx, found []accounts.Account) ([]userResponse,
 	if err != nil {
 		return nil, err
 	}
-	devices, err := s.accounts.Devices(tx, ids...)
+	seen, err := s.accounts.LastSeen(tx, ids)
 	if err != nil {
 		return nil, err
-	}
-	seen := map[id.UserID]time.Time{}
-	for _, d := range devices {
-		if d.LastSeen.After(seen[d.UserID]) {
-			seen[d.UserID] = d.LastSeen
-		}
 	}
 	out := make([]userResponse, len(found))
 	for i, a := range found {

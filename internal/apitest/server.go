@@ -17,6 +17,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/app"
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/doctor"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 )
@@ -106,6 +107,7 @@ func Over(t testing.TB, database string, change ...func(*config.Config)) *Server
 	a, err := app.Open(t.Context(), cfg, app.Seams{
 		Now: s.clock.now, Unsynced: true,
 		Log:     s.Logger(),
+		Examine: doctor.Shown,
 		Observe: func(a httpapi.Answer) { observe(t, a) },
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/accountdata"
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/admin"
+	"github.com/narthex-matrix/narthex/internal/adminpages"
 	"github.com/narthex-matrix/narthex/internal/bus"
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -24,7 +25,6 @@ import (
 	"github.com/narthex-matrix/narthex/internal/ephemeral"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/event"
-	"github.com/narthex-matrix/narthex/internal/factors"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/identity"
@@ -33,6 +33,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/mail"
 	"github.com/narthex-matrix/narthex/internal/moderation"
 	"github.com/narthex-matrix/narthex/internal/oauth"
+	"github.com/narthex-matrix/narthex/internal/page"
 	"github.com/narthex-matrix/narthex/internal/profile"
 	"github.com/narthex-matrix/narthex/internal/push"
 	"github.com/narthex-matrix/narthex/internal/rendezvous"
@@ -54,6 +55,8 @@ type Seams struct {
 	Log *slog.Logger
 	// Observe, if set, is told of every answer.
 	Observe func(httpapi.Answer)
+	// Examine, if set, looks at the setup for the pages of administrators.
+	Examine func(config.Config) []page.Finding
 	// Unsynced leaves out the fsync of commits; for tests only.
 	Unsynced bool
 }
@@ -63,10 +66,11 @@ type App struct {
 	DB       *db.DB
 	Config   config.Config
 	Accounts *accounts.Service
-	Factors  *factors.Service
 	OAuth    *oauth.Service
 	Rooms    *rooms.Service
 	E2EE     *e2ee.Service
+	// AdminPages make the link for the first administrator.
+	AdminPages *adminpages.Service
 	// Passwords hashes passwords at the cost that the configuration means.
 	Passwords *secret.Passwords
 
@@ -125,7 +129,6 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 	a.Accounts = accounts.New(accounts.Deps{DB: a.DB, Config: cfg, Passwords: a.Passwords, Validation: validations, Mail: mails, IdentityServers: identityServers})
 	accountData := accountdata.New(accountdata.Deps{DB: a.DB})
 	meetings := rendezvous.New(rendezvous.Deps{DB: a.DB, Config: cfg})
-	a.Factors = factors.New(factors.Deps{DB: a.DB, Config: cfg, Log: seams.Log, Accounts: a.Accounts, Mail: mails})
 	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Mail: mails, Passwords: a.Passwords})
 	identities := identity.New(identity.Deps{DB: a.DB, Config: cfg, Key: key, Validation: validations, Mail: mails, Client: a.out, Home: a.homeserver(signer)})
 	a.Rooms = rooms.New(rooms.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, AccountData: accountData, IdentityServers: identityServers, Signer: signer})
@@ -136,8 +139,12 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 	pushes := push.New(push.Deps{DB: a.DB, AccountData: accountData})
 	reports := moderation.New(moderation.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms})
 	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Profile: profiles, Moderation: reports, Passwords: a.Passwords})
-	visitors := visitor.New(visitor.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Factors: a.Factors, OAuth: a.OAuth})
-	pages := web.New(web.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Factors: a.Factors, OAuth: a.OAuth, Profile: profiles, Passwords: a.Passwords, Visitors: visitors})
+	visitors := visitor.New(visitor.Deps{DB: a.DB, Config: cfg, OAuth: a.OAuth})
+	pages := web.New(web.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, OAuth: a.OAuth, Profile: profiles, Passwords: a.Passwords, Visitors: visitors})
+	a.AdminPages = adminpages.New(adminpages.Deps{
+		DB: a.DB, Config: cfg, Accounts: a.Accounts, OAuth: a.OAuth, Admin: administration, Mail: mails,
+		Passwords: a.Passwords, Visitors: visitors, Examine: seams.Examine,
+	})
 	sync := syncer.New(syncer.Deps{
 		DB: a.DB, Bus: a.bus, Accounts: a.Accounts, AccountData: accountData, Rooms: a.Rooms,
 		Timeline: history, Ephemeral: ephemera, Push: pushes, E2EE: a.E2EE,
@@ -160,6 +167,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 		sync.Routes(),
 		administration.Routes(),
 		pages.Routes(),
+		a.AdminPages.Routes(),
 		discovery.New(discovery.Deps{Config: cfg, Signer: signer}).Routes(),
 	)
 	a.runner = jobs.NewRunner(a.DB, seams.Log, slices.Concat(
@@ -169,7 +177,6 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 		a.Accounts.Jobs(),
 		accountData.Jobs(),
 		meetings.Jobs(),
-		a.Factors.Jobs(),
 		a.OAuth.Jobs(),
 		identities.Jobs(),
 		a.Rooms.Jobs(),

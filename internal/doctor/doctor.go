@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/narthex-matrix/narthex/internal/config"
+	"github.com/narthex-matrix/narthex/internal/page"
 )
 
 // Level is how bad a finding is.
@@ -68,4 +69,22 @@ func (r *report) warn(what, mend string) {
 
 func (r *report) fault(what, mend string) {
 	*r = append(*r, Finding{Level: Fault, What: what, Mend: mend})
+}
+
+// Shown gives the warnings and faults that can be found without a network and a look
+// into the database, for the pages of administrators.
+func Shown(cfg config.Config) (out []page.Finding) {
+	p := Patient{Config: cfg}
+	var r report
+	p.names(&r)
+	p.registration(&r)
+	p.limits(&r)
+	p.messages(&r)
+	p.files(&r)
+	for _, f := range r {
+		if f.Level != Good {
+			out = append(out, page.Finding{Fault: f.Level == Fault, What: f.What, Mend: f.Mend})
+		}
+	}
+	return out
 }

@@ -42,6 +42,9 @@ type shell struct {
 	Page  Page
 	// Account pages can be left by signing out.
 	Account bool
+	// Section is the path of the section that a page of administrators belongs to;
+	// empty for other pages.
+	Section string
 }
 
 // Render gives the HTML of a page.
@@ -54,6 +57,9 @@ func Render(f Frame, p Page) ([]byte, error) {
 	switch p.(type) {
 	case Account, Sessions, Session, Password, Profile, Deactivate, ResetIdentity, Confirm:
 		s.Account = true
+	}
+	if a, ok := p.(administration); ok {
+		s.Account, s.Section = true, a.section()
 	}
 	var out bytes.Buffer
 	if err := t.ExecuteTemplate(&out, "frame", s); err != nil {
@@ -107,4 +113,11 @@ var functions = template.FuncMap{
 	"problem":  problemOf,
 	"about":    about,
 	"initial":  initial,
+	"sections": func() []section { return sections },
+	"day":      func(t time.Time) string { return t.UTC().Format("2 January 2006") },
+
+	// What some parts take that others than the page itself have.
+	"applicant": func(a Applicant, now time.Time) applicantShown { return applicantShown{a, now} },
+	"entries":   func(caption string, e []Entry, now time.Time) entriesShown { return entriesShown{caption, e, now} },
+	"chart":     func(id, name, note string, c Chart) chartShown { return chartShown{id, name, note, c} },
 }

@@ -93,7 +93,8 @@ func TestPages(t *testing.T) {
 			}
 			for _, e := range all {
 				hidden := e.attr["type"] == "hidden" || e.attr["aria-hidden"] == "true"
-				if e.name == "input" && !hidden && !labelled[e.attr["id"]] && !slices.Contains(e.in, "label") {
+				field := slices.Contains([]string{"input", "textarea", "select"}, e.name)
+				if field && !hidden && !labelled[e.attr["id"]] && !slices.Contains(e.in, "label") {
 					t.Errorf("the field %q has no label", e.attr["name"])
 				}
 			}

@@ -52,6 +52,10 @@ type Terms struct{ Name, URL string }
 
 func (Register) template() string { return "register" }
 
+// AsksToken reports whether there is a field for a registration token: where one is
+// needed, and for whoever follows a link with one.
+func (r Register) AsksToken() bool { return r.NeedToken || r.RegToken != "" }
+
 // Title is the heading.
 func (Register) Title() string { return "Make an account" }
 

@@ -61,7 +61,7 @@ func (s *Service) showConsent(ctx context.Context, call *httpapi.Call, req conse
 	case err != nil:
 		return httpapi.Reply{}, err
 	case !v.SignedIn() && a.Create && s.mayRegister() == nil:
-		return v.Leave(registerPath + "?" + url.Values{"continue": {consentPath(query)}}.Encode())
+		return v.Leave(RegisterPath + "?" + url.Values{"continue": {consentPath(query)}}.Encode())
 	case !v.SignedIn():
 		return v.SignIn(consentPath(query))
 	case v.Awaiting():
@@ -111,7 +111,7 @@ func replaced(d *accounts.Device) *page.Device {
 	if d == nil {
 		return nil
 	}
-	out := shownDevice(*d, oauth.Client{})
+	out := ShownDevice(*d, oauth.Client{})
 	return &out
 }
 

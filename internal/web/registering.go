@@ -16,6 +16,7 @@ import (
 
 type showRegisterRequest struct {
 	Continue string `query:"continue"`
+	RegToken string `query:"token"` // a registration token, from a link
 }
 
 func (s *Service) showRegister(ctx context.Context, call *httpapi.Call, req showRegisterRequest) (httpapi.Reply, error) {
@@ -33,6 +34,7 @@ func (s *Service) showRegister(ctx context.Context, call *httpapi.Call, req show
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
+	p.RegToken = req.RegToken
 	return v.Show(http.StatusOK, p)
 }
 
@@ -194,8 +196,5 @@ func (s *Service) checkNewPassword(password, again string) error {
 
 // enrol writes the account and begins the session, all or nothing.
 func (s *Service) enrol(ctx context.Context, v *visitor.Visitor, a accounts.Account, registrationToken string) error {
-	if !s.cfg.Registration.RequireToken {
-		registrationToken = ""
-	}
 	return v.Enter(ctx, func(tx *db.Tx) (accounts.Account, error) { return s.accounts.Enrol(tx, a, registrationToken) })
 }

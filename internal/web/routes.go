@@ -9,8 +9,10 @@ import (
 
 // The paths that pages send people to; templates of package page have the same.
 const (
-	signInPath    = visitor.SignInPath
-	registerPath  = "/register"
+	signInPath = visitor.SignInPath
+	// RegisterPath is the page on which accounts are made; it takes a registration
+	// token as the parameter "token".
+	RegisterPath  = "/register"
 	authorizePath = "/oauth2/authorize"
 	linkPath      = "/link"
 	ssoPath       = "/sso"
@@ -32,8 +34,8 @@ func (s *Service) Routes() []httpapi.Route {
 
 		httpapi.Page("GET "+signInPath, "showSignIn", httpapi.Cheap, s.showSignIn),
 		httpapi.Page("POST "+signInPath, "signInBrowser", httpapi.Login, s.signIn),
-		httpapi.Page("GET "+registerPath, "showRegister", httpapi.Cheap, s.showRegister).Fails(errcode.Forbidden),
-		httpapi.Page("POST "+registerPath, "registerBrowser", httpapi.Registration, s.register),
+		httpapi.Page("GET "+RegisterPath, "showRegister", httpapi.Cheap, s.showRegister).Fails(errcode.Forbidden),
+		httpapi.Page("POST "+RegisterPath, "registerBrowser", httpapi.Registration, s.register),
 		httpapi.Page("POST /logout", "signOutBrowser", httpapi.Cheap, s.signOut),
 		httpapi.Page("GET "+signedOutPath, "showSignedOut", httpapi.Cheap, s.showSignedOut),
 

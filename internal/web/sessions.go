@@ -34,7 +34,7 @@ func (s *Service) devices(ctx context.Context, v *visitor.Visitor) (devices []pa
 		sessions, err := s.oauth.Sessions(tx, v.UserID())
 		devices = make([]page.Device, len(sessions))
 		for i, session := range sessions {
-			devices[i] = shownDevice(session.Device, session.Client)
+			devices[i] = ShownDevice(session.Device, session.Client)
 		}
 		return err
 	})

@@ -30,7 +30,7 @@ func (s *Service) redirectToSSO(_ context.Context, _ *httpapi.Call, req redirect
 	}
 	to := ssoPageOf(req.RedirectURL)
 	if req.Action == "register" && s.mayRegister() == nil {
-		to = registerPath + "?" + url.Values{"continue": {to}}.Encode()
+		to = RegisterPath + "?" + url.Values{"continue": {to}}.Encode()
 	}
 	return httpapi.Redirect(to), nil
 }

@@ -86,8 +86,8 @@ func shown(c oauth.Client) page.Client {
 	return page.Client{Name: c.Name, URI: c.URI, Policy: c.PolicyURI, Terms: c.TosURI}
 }
 
-// shownDevice is a device as the pages show it.
-func shownDevice(d accounts.Device, c oauth.Client) page.Device {
+// ShownDevice is a device as the pages show it.
+func ShownDevice(d accounts.Device, c oauth.Client) page.Device {
 	out := page.Device{
 		ID: string(d.DeviceID), SignedIn: d.Created, Seen: d.LastSeen, SeenIP: d.LastSeenIP, UserAgent: d.LastSeenUserAgent,
 	}

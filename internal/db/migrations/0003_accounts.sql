@@ -18,6 +18,7 @@ CREATE TABLE users (
     registration_reason   TEXT    NOT NULL  -- why the person wants to join; empty: did not say
 );
 CREATE INDEX users_created ON users (created_ts, user_id) WHERE approved IS NOT NULL;
+CREATE INDEX users_day ON users (created_ts, guest);
 CREATE INDEX users_erased ON users (user_id, erased_pos) WHERE erased_pos IS NOT NULL;
 CREATE TABLE devices (
     user_id              TEXT   NOT NULL REFERENCES users ON DELETE CASCADE,
@@ -29,6 +30,7 @@ CREATE TABLE devices (
     last_seen_user_agent TEXT   NOT NULL,
     PRIMARY KEY (user_id, device_id)
 );
+CREATE INDEX devices_created ON devices (created_ts);
 -- A user's devices, or what others see of them, changed at a position of the stream.
 CREATE TABLE device_list_changes (
     pos     BIGINT PRIMARY KEY,
@@ -89,6 +91,11 @@ CREATE TABLE password_guesses (
     who_hash BYTEA  PRIMARY KEY,
     wrong    BIGINT NOT NULL,
     until_ts BIGINT NOT NULL -- they count until then
+);
+-- The links by which the first administrator makes an account. They are good once, and while there is no administrator.
+CREATE TABLE first_administrator_links (
+    token_hash BYTEA  PRIMARY KEY,
+    expires_ts BIGINT NOT NULL
 );
 -- What administrators did. Each row carries the hash of the row before it.
 CREATE TABLE audit_log (
