@@ -25,6 +25,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/ephemeral"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/event"
+	"github.com/narthex-matrix/narthex/internal/factors"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/identity"
@@ -66,6 +67,7 @@ type App struct {
 	DB       *db.DB
 	Config   config.Config
 	Accounts *accounts.Service
+	Factors  *factors.Service
 	OAuth    *oauth.Service
 	Rooms    *rooms.Service
 	E2EE     *e2ee.Service
@@ -129,6 +131,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 	a.Accounts = accounts.New(accounts.Deps{DB: a.DB, Config: cfg, Passwords: a.Passwords, Validation: validations, Mail: mails, IdentityServers: identityServers})
 	accountData := accountdata.New(accountdata.Deps{DB: a.DB})
 	meetings := rendezvous.New(rendezvous.Deps{DB: a.DB, Config: cfg})
+	a.Factors = factors.New(factors.Deps{DB: a.DB, Config: cfg, Log: seams.Log, Accounts: a.Accounts, Mail: mails})
 	a.OAuth = oauth.New(oauth.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Mail: mails, Passwords: a.Passwords})
 	identities := identity.New(identity.Deps{DB: a.DB, Config: cfg, Key: key, Validation: validations, Mail: mails, Client: a.out, Home: a.homeserver(signer)})
 	a.Rooms = rooms.New(rooms.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, AccountData: accountData, IdentityServers: identityServers, Signer: signer})
@@ -139,8 +142,8 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 	pushes := push.New(push.Deps{DB: a.DB, AccountData: accountData})
 	reports := moderation.New(moderation.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms})
 	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Profile: profiles, Moderation: reports, Passwords: a.Passwords})
-	visitors := visitor.New(visitor.Deps{DB: a.DB, Config: cfg, OAuth: a.OAuth})
-	pages := web.New(web.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, OAuth: a.OAuth, Profile: profiles, Passwords: a.Passwords, Visitors: visitors})
+	visitors := visitor.New(visitor.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Factors: a.Factors, OAuth: a.OAuth})
+	pages := web.New(web.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Factors: a.Factors, OAuth: a.OAuth, Profile: profiles, Passwords: a.Passwords, Visitors: visitors})
 	a.AdminPages = adminpages.New(adminpages.Deps{
 		DB: a.DB, Config: cfg, Accounts: a.Accounts, OAuth: a.OAuth, Admin: administration, Mail: mails,
 		Passwords: a.Passwords, Visitors: visitors, Examine: seams.Examine,
@@ -177,6 +180,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 		a.Accounts.Jobs(),
 		accountData.Jobs(),
 		meetings.Jobs(),
+		a.Factors.Jobs(),
 		a.OAuth.Jobs(),
 		identities.Jobs(),
 		a.Rooms.Jobs(),
