@@ -149,8 +149,8 @@ var docs = map[string]string{
 	"threepid.next_link_hosts": "The hosts that people may be led to after they opened the link in a mail. " +
 		"Empty means the host of `public_url`.",
 	"threepid.allow_changes": "Whether people can add mail addresses and phone numbers to their account, and remove them.",
-	"threepid.trusted_identity_servers": "The identity servers, such as `id.example.org`, that a client may name when an address is validated. " +
-		"This server validates addresses itself and asks none of them; it refuses requests that name others.",
+	"threepid.trusted_identity_servers": "The identity servers, such as `id.example.org`, that clients may name. " +
+		"This server has them publish addresses for its users, looks up whom to invite there, and has addresses taken back. It refuses requests that name others.",
 	"threepid.allowed_addresses": "The mail addresses and phone numbers that people may use, as patterns such as `*@example.org` or `+49*`. " +
 		"Empty means all.",
 
@@ -164,7 +164,7 @@ var docs = map[string]string{
 	"identity.plain_lookup": "Whether clients may also look up addresses in plain text. Clients send the whole address book then; " +
 		"leave it off unless all of your clients need it.",
 	"identity.web_client": "The address of a web client, such as `https://app.example.org`, that the mail of an invitation leads to. " +
-		"Empty means the account page of this server.",
+		"Empty means the account page of this server; the identity service alone has none, and needs an address here if it sends mails.",
 
 	"sso.providers": "OpenID Connect providers that people can sign in with. Each entry has keys of its own; they stand in the file alone. " +
 		"A provider sends people back to `/sso/callback/` and the id of its entry, below `public_url`: register that address with it.",
