@@ -66,5 +66,8 @@ func (s *Service) sweep(ctx context.Context, _ jobs.Job) error {
 	if err := s.db.Write(ctx, sweepResets); err != nil {
 		return err
 	}
+	if err := s.db.Write(ctx, sweepStarted); err != nil {
+		return err
+	}
 	return s.denyOverdue(ctx)
 }

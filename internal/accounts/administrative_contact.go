@@ -224,28 +224,42 @@ func (s *Service) delete3pidFromAccount(ctx context.Context, call *httpapi.Call,
 	if err := s.mayChangeThreepids(call); err != nil {
 		return unbindResponse{}, err
 	}
-	return s.unbind3pid(ctx, call, req, true)
+	return s.unbind3pid(ctx, call, call.UserID, req, func(tx *db.Tx, address string) error {
+		return deleteThreepid(tx, call.UserID, req.Medium, address)
+	})
+}
+
+// RemoveThreepid does the same for a page. The function, which may refuse, is called
+// first, in the transaction that removes the address.
+func (s *Service) RemoveThreepid(ctx context.Context, call *httpapi.Call, userID id.UserID, medium validation.Medium, address string, first func(*db.Tx) error) error {
+	_, err := s.unbind3pid(ctx, call, userID, delete3PIDRequest{Medium: medium, Address: address}, func(tx *db.Tx, address string) error {
+		if err := first(tx); err != nil {
+			return err
+		}
+		return deleteThreepid(tx, userID, medium, address)
+	})
+	return err
 }
 
 // unbind3pidFromAccount takes an address back from identity servers, and leaves the
 // account as it is (TP-74).
 func (s *Service) unbind3pidFromAccount(ctx context.Context, call *httpapi.Call, req delete3PIDRequest) (unbindResponse, error) {
-	return s.unbind3pid(ctx, call, req, false)
+	return s.unbind3pid(ctx, call, call.UserID, req, func(*db.Tx, string) error { return nil })
 }
 
-func (s *Service) unbind3pid(ctx context.Context, call *httpapi.Call, req delete3PIDRequest, remove bool) (unbindResponse, error) {
+// unbind3pid takes an address of a user back from identity servers, and does with it,
+// in its canonical form, what else is to be done.
+func (s *Service) unbind3pid(ctx context.Context, call *httpapi.Call, userID id.UserID, req delete3PIDRequest, also func(*db.Tx, string) error) (unbindResponse, error) {
 	address, err := canonical(req.Medium, req.Address)
 	if err != nil {
 		return unbindResponse{Result: notUnbound}, nil // nobody has it
 	}
 	var leaving []binding
 	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
-		if remove {
-			if err := deleteThreepid(tx, call.UserID, req.Medium, address); err != nil {
-				return err
-			}
+		if err := also(tx, address); err != nil {
+			return err
 		}
-		leaving, err = s.leave(tx, call.UserID, req.Medium, address, req.IDServer)
+		leaving, err = s.leave(tx, userID, req.Medium, address, req.IDServer)
 		return err
 	})
 	if err != nil || len(leaving) == 0 {

@@ -143,7 +143,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 	reports := moderation.New(moderation.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms})
 	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Profile: profiles, Moderation: reports, Passwords: a.Passwords})
 	visitors := visitor.New(visitor.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Factors: a.Factors, OAuth: a.OAuth})
-	pages := web.New(web.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Factors: a.Factors, OAuth: a.OAuth, Profile: profiles, Passwords: a.Passwords, Visitors: visitors})
+	pages := web.New(web.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Factors: a.Factors, OAuth: a.OAuth, Profile: profiles, Passwords: a.Passwords, Visitors: visitors, Validation: validations})
 	a.AdminPages = adminpages.New(adminpages.Deps{
 		DB: a.DB, Config: cfg, Accounts: a.Accounts, OAuth: a.OAuth, Admin: administration, Mail: mails,
 		Passwords: a.Passwords, Visitors: visitors, Examine: seams.Examine,

@@ -170,6 +170,11 @@ func TestCheckRefuses(t *testing.T) {
 		{"a required address of no kind", func(c *Config) { c.Registration.RequiredThreepids = []string{"mail"} }, `registration.required_threepids: "mail" is neither email nor msisdn`},
 		{"required mail without a server", func(c *Config) { c.Registration.RequiredThreepids = []string{"email"} }, `registration.required_threepids: email takes a mail server: set mail.smtp.host`},
 		{"required phone without a gateway", func(c *Config) { c.Registration.RequiredThreepids = []string{"msisdn"} }, `registration.required_threepids: msisdn takes a gateway for text messages: set sms.webhook.url or sms.twilio.account_sid`},
+		{"an optional address of no kind", func(c *Config) { c.Registration.OptionalThreepids = []string{"mail"} }, `registration.optional_threepids: "mail" is neither email nor msisdn`},
+		{"optional phone without a gateway", func(c *Config) { c.Registration.OptionalThreepids = []string{"msisdn"} }, `registration.optional_threepids: msisdn takes a gateway for text messages: set sms.webhook.url or sms.twilio.account_sid`},
+		{"an address that is both", func(c *Config) {
+			c.Dev, c.Registration.RequiredThreepids, c.Registration.OptionalThreepids = true, []string{"email"}, []string{"email"}
+		}, `registration.optional_threepids: email is in registration.required_threepids, too; take it out of one of them`},
 		{"a pattern of nothing", func(c *Config) { c.Threepid.AllowedAddresses = []string{"example.org"} }, `threepid.allowed_addresses: "example.org" is neither a pattern for mail addresses such as *@example.org nor one for numbers such as +49*`},
 
 		{"terms without a name", func(c *Config) { c.Identity.Terms = []string{"terms 1.0 en https://example.org"} }, `identity.terms: "terms 1.0 en https://example.org" is not an id, a version, a language, an address and a name, such as: terms_of_service 1.0 en https://example.org/terms-1.0-en Terms of Service`},

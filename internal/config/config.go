@@ -58,6 +58,9 @@ type Registration struct {
 	// RequiredThreepids are the media, "email" and "msisdn", of which a new account
 	// needs an address each.
 	RequiredThreepids []string `key:"required_threepids"`
+	// OptionalThreepids are the media of which people are asked for an address, too,
+	// and may leave it out.
+	OptionalThreepids []string `key:"optional_threepids"`
 	AllowGuests       bool     `key:"allow_guests"`
 	Terms             Terms    `key:"terms"`
 }
@@ -181,7 +184,7 @@ func Default() Config {
 		Data:           "./narthex-data",
 		TrustedProxies: []string{},
 		Log:            Log{Level: "info", Format: "text"},
-		Registration:   Registration{RequiredThreepids: []string{}, Terms: Terms{Name: "Terms of Service", Version: "1.0"}},
+		Registration:   Registration{RequiredThreepids: []string{}, OptionalThreepids: []string{}, Terms: Terms{Name: "Terms of Service", Version: "1.0"}},
 		Login: Login{
 			AccessTokenLifetime: hour,
 			LoginTokenLifetime:  2 * minute,

@@ -28,7 +28,9 @@ var docs = map[string]string{
 		"by Synapse's shared-secret registration. Empty switches that off.",
 	"registration.require_token": "Whether creating an account takes a registration token from an administrator.",
 	"registration.required_threepids": "What a new account needs: a mail address (`email`), a phone number (`msisdn`), or both. " +
-		"Each is validated by a message that is sent there. People then register in their client, not on the web page of this server.",
+		"Each is validated by a message that is sent there.",
+	"registration.optional_threepids": "What people are asked for when they create an account, and may leave out: `email`, `msisdn`, or both. " +
+		"What they give is validated by a message, too.",
 	"registration.allow_guests": "Whether guests may use the server without an account.",
 	"registration.terms.url": "The address of the terms that a new user has to accept. " +
 		"Empty means that there are none.",

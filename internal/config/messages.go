@@ -3,6 +3,7 @@ package config
 import (
 	"net/mail"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -231,7 +232,13 @@ func (f *findings) threepid(c Config) {
 			f.add("threepid.trusted_identity_servers", "%q %s", host, problem)
 		}
 	}
-	f.requiredThreepids(c)
+	f.validatable(c, "registration.required_threepids", c.Registration.RequiredThreepids)
+	f.validatable(c, "registration.optional_threepids", c.Registration.OptionalThreepids)
+	for _, medium := range c.Registration.OptionalThreepids {
+		if slices.Contains(c.Registration.RequiredThreepids, medium) {
+			f.add("registration.optional_threepids", "%s is in registration.required_threepids, too; take it out of one of them", medium)
+		}
+	}
 	for _, pattern := range t.AllowedAddresses {
 		if !strings.Contains(pattern, "@") && !strings.HasPrefix(pattern, "+") {
 			f.add("threepid.allowed_addresses", "%q is neither a pattern for mail addresses such as *@example.org nor one for numbers such as +49*", pattern)
@@ -239,16 +246,17 @@ func (f *findings) threepid(c Config) {
 	}
 }
 
-// requiredThreepids checks that what a registration needs can be validated.
-func (f *findings) requiredThreepids(c Config) {
-	for _, medium := range c.Registration.RequiredThreepids {
+// validatable checks that the addresses which a registration asks for can be
+// validated.
+func (f *findings) validatable(c Config, key string, media []string) {
+	for _, medium := range media {
 		switch {
 		case medium != "email" && medium != "msisdn":
-			f.add("registration.required_threepids", "%q is neither email nor msisdn", medium)
+			f.add(key, "%q is neither email nor msisdn", medium)
 		case medium == "email" && !c.SendsMail():
-			f.add("registration.required_threepids", "email takes a mail server: set mail.smtp.host")
+			f.add(key, "email takes a mail server: set mail.smtp.host")
 		case medium == "msisdn" && !c.SendsText():
-			f.add("registration.required_threepids", "msisdn takes a gateway for text messages: set sms.webhook.url or sms.twilio.account_sid")
+			f.add(key, "msisdn takes a gateway for text messages: set sms.webhook.url or sms.twilio.account_sid")
 		}
 	}
 }

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -85,8 +86,10 @@ func (s *Service) register(ctx context.Context, call *httpapi.Call, req register
 	return s.enrol(ctx, call, req, asked, proof)
 }
 
-// registrationFlows is the one way to pass: what the administrator demands, in
-// this order, and a dummy stage where nothing is.
+// registrationFlows are the ways to pass: what the administrator demands, in this
+// order, and a dummy stage where nothing is. Optional addresses make a way for each
+// choice of them. All of those end in the dummy stage, by which a client says that it
+// gives no more.
 func (s *Service) registrationFlows() [][]accounts.Stage {
 	var stages []accounts.Stage
 	if s.cfg.Registration.RequireToken {
@@ -98,10 +101,21 @@ func (s *Service) registrationFlows() [][]accounts.Stage {
 	for _, medium := range s.cfg.Registration.RequiredThreepids {
 		stages = append(stages, accounts.ThreepidStage(validation.Medium(medium)))
 	}
-	if stages == nil {
+	if stages == nil && len(s.cfg.Registration.OptionalThreepids) == 0 {
 		stages = append(stages, accounts.DummyStage)
 	}
-	return [][]accounts.Stage{stages}
+	flows := [][]accounts.Stage{stages}
+	for _, medium := range s.cfg.Registration.OptionalThreepids {
+		for _, flow := range flows { // two media, so four flows at most
+			flows = append(flows, append(slices.Clone(flow), accounts.ThreepidStage(validation.Medium(medium))))
+		}
+	}
+	if len(flows) > 1 {
+		for i := range flows {
+			flows[i] = append(flows[i], accounts.DummyStage)
+		}
+	}
+	return flows
 }
 
 // checkRegistration refuses, before any authentication, what cannot become an

@@ -34,6 +34,7 @@ type Register struct {
 	RegToken  string
 	Terms     *Terms // what has to be accepted; nil for nothing
 	Accepted  bool
+	Addresses []AddressField
 	Approval  bool    // whether an administrator has to approve the account
 	Reason    *Reason // why the person wants to join; nil if nobody asks
 	MinLength int     // of the password, in characters

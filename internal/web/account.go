@@ -55,6 +55,8 @@ var endings = map[string]bool{"org.matrix.device_delete": true, "org.matrix.sess
 
 // done are the sentences about what was just done, by the word in the address.
 var done = map[string]string{
+	"address":  "The address is added.",
+	"removed":  "The address is removed.",
 	"reset":    "Your password is changed. Sign in with the new one.",
 	"password": "Your password is changed. Every other browser is signed out of these pages.",
 	"profile":  "Your name is changed.",

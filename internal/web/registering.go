@@ -17,6 +17,7 @@ import (
 type showRegisterRequest struct {
 	Continue string `query:"continue"`
 	RegToken string `query:"token"` // a registration token, from a link
+	Again    string `query:"again"` // "yes" to begin again with what was started
 }
 
 func (s *Service) showRegister(ctx context.Context, call *httpapi.Call, req showRegisterRequest) (httpapi.Reply, error) {
@@ -30,30 +31,38 @@ func (s *Service) showRegister(ctx context.Context, call *httpapi.Call, req show
 	if v.SignedIn() {
 		return v.Leave(visitor.Next(req.Continue))
 	}
+	w, started, err := s.started(ctx, v)
+	if err != nil {
+		return httpapi.Reply{}, err
+	}
+	if started && req.Again != "yes" {
+		return v.Leave(registerCodePath)
+	}
 	p, err := s.registerPage(ctx, req.Continue)
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	p.RegToken = req.RegToken
+	if started {
+		s.refill(&p, w)
+	}
+	if req.RegToken != "" {
+		p.RegToken = req.RegToken
+	}
 	return v.Show(http.StatusOK, p)
 }
 
-// mayRegister fails with Forbidden where nobody may register, or not on a page: the
-// pages validate no addresses.
+// mayRegister fails with Forbidden where nobody may register.
 func (s *Service) mayRegister() error {
-	switch {
-	case !s.cfg.Registration.Enabled:
-		return errcode.Forbidden.New("This server does not allow registration. Ask its administrator for an account.")
-	case len(s.cfg.Registration.RequiredThreepids) > 0:
-		return errcode.Forbidden.New("An account here needs a mail address or a phone number. Create it in your Matrix app, which can ask for it.")
+	if s.cfg.Registration.Enabled {
+		return nil
 	}
-	return nil
+	return errcode.Forbidden.New("This server does not allow registration. Ask its administrator for an account.")
 }
 
 func (s *Service) registerPage(ctx context.Context, to string) (page.Register, error) {
 	client, err := s.clientOf(ctx, visitor.Next(to))
 	p := page.Register{
-		Continue: visitor.Next(to), For: client,
+		Continue: visitor.Next(to), For: client, Addresses: s.addressFields(),
 		NeedToken: s.cfg.Registration.RequireToken, Approval: s.accounts.ApprovalRequired(), MinLength: s.cfg.Login.Password.MinLength,
 	}
 	if asks, required := s.accounts.AsksReason(); asks {
@@ -72,6 +81,8 @@ type registerRequest struct {
 	Username      string `form:"username"`
 	Password      string `form:"password"`
 	PasswordAgain string `form:"password_again"`
+	Email         string `form:"email"`
+	Phone         string `form:"msisdn"`
 	AcceptTerms   string `form:"accept_terms"`
 	Reason        string `form:"reason"`
 }
@@ -94,6 +105,11 @@ func (s *Service) register(ctx context.Context, call *httpapi.Call, req register
 	if p.Reason != nil {
 		p.Reason.Text = req.Reason
 	}
+	for i, f := range p.Addresses {
+		if p.Addresses[i].Text = strings.TrimSpace(req.Phone); f.Mail {
+			p.Addresses[i].Text = strings.TrimSpace(req.Email)
+		}
+	}
 	again := func(status int, problem page.Problem) (httpapi.Reply, error) {
 		p.Problem = problem
 		return v.Show(status, p)
@@ -105,6 +121,13 @@ func (s *Service) register(ctx context.Context, call *httpapi.Call, req register
 		return v.Leave(p.Continue)
 	}
 	account, err := s.wanted(ctx, call, p, req)
+	waits := false
+	if err == nil {
+		waits, err = s.start(ctx, v, p, account, req.RegToken)
+	}
+	if waits && err == nil {
+		return v.Leave(registerCodePath)
+	}
 	if err == nil {
 		err = s.enrol(ctx, v, account, req.RegToken)
 	}

@@ -18,12 +18,21 @@ const (
 	ssoPath       = "/sso"
 	signedOutPath = "/signed-out"
 
-	accountPath    = visitor.Home
-	sessionsPath   = "/account/sessions"
-	sessionPath    = "/account/session"
-	passwordPath   = "/account/password"
-	profilePath    = "/account/profile"
-	identityPath   = "/account/identity"
+	accountPath  = visitor.Home
+	sessionsPath = "/account/sessions"
+	sessionPath  = "/account/session"
+	passwordPath = "/account/password"
+	profilePath  = "/account/profile"
+	identityPath = "/account/identity"
+
+	registerCodePath  = "/register/code"
+	forgotPath        = "/forgot-password"
+	forgotCodePath    = "/forgot-password/code"
+	newPasswordPath   = "/forgot-password/new"
+	addressesPath     = "/account/addresses"
+	addressCodePath   = "/account/addresses/code"
+	removeAddressPath = "/account/addresses/remove"
+
 	deactivatePath = "/account/deactivate"
 )
 
@@ -60,6 +69,7 @@ func (s *Service) Routes() []httpapi.Route {
 		httpapi.Page("GET "+deactivatePath, "showDeactivate", httpapi.Cheap, s.showDeactivate),
 		httpapi.Page("POST "+deactivatePath, "deactivateOnPage", httpapi.Login, s.deactivate),
 	}
+	routes = append(routes, s.addressRoutes()...)
 	if s.cfg.OAuth.Enabled {
 		routes = append(routes,
 			httpapi.Page("GET "+authorizePath, "showConsent", httpapi.Cheap, s.showConsent).Fails(errcode.InvalidParam, errcode.NotFound),

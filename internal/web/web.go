@@ -15,6 +15,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/page"
 	"github.com/narthex-matrix/narthex/internal/profile"
 	"github.com/narthex-matrix/narthex/internal/secret"
+	"github.com/narthex-matrix/narthex/internal/validation"
 	"github.com/narthex-matrix/narthex/internal/visitor"
 )
 
@@ -28,6 +29,8 @@ type Deps struct {
 	Profile   *profile.Service
 	Passwords *secret.Passwords
 	Visitors  *visitor.Service
+	// Validation asks whether addresses are people's own.
+	Validation *validation.Service
 }
 
 // Service answers the pages.
@@ -40,13 +43,15 @@ type Service struct {
 	profile   *profile.Service
 	passwords *secret.Passwords
 	visitors  *visitor.Service
+
+	validation *validation.Service
 }
 
 // New makes the service.
 func New(d Deps) *Service {
 	return &Service{
 		db: d.DB, cfg: d.Config, accounts: d.Accounts, factors: d.Factors, oauth: d.OAuth, profile: d.Profile, passwords: d.Passwords,
-		visitors: d.Visitors,
+		visitors: d.Visitors, validation: d.Validation,
 	}
 }
 

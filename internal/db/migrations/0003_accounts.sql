@@ -67,6 +67,13 @@ CREATE TABLE threepid_bindings (
     leaving   BOOLEAN NOT NULL, -- is to be taken back
     PRIMARY KEY (user_id, medium, address, id_server)
 );
+-- Registrations on the pages that wait for addresses to be confirmed.
+CREATE TABLE started_registrations (
+    browser_hash BYTEA  PRIMARY KEY, -- of a secret of the browser
+    started      BYTEA  NOT NULL,    -- what was typed, JSON, with the hash of the password
+    expires_ts   BIGINT NOT NULL
+);
+CREATE INDEX started_registrations_expiry ON started_registrations (expires_ts);
 -- Sessions of user-interactive authentication.
 CREATE TABLE interactive_sessions (
     session_hash       BYTEA  PRIMARY KEY,
