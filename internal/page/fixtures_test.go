@@ -24,6 +24,12 @@ var (
 		URI: "https://" + longHost + "/", Policy: "javascript:alert(1)"}
 )
 
+var ownAddresses = []page.OwnAddress{
+	{Mail: true, Medium: "email", Address: "alice@example.org", Shown: "alice@example.org", Added: now.AddDate(0, -3, 0)},
+	{Mail: true, Medium: "email", Address: "alice@" + longHost, Shown: "alice@" + longHost, Added: now.AddDate(0, 0, -1)},
+	{Medium: "msisdn", Address: "447700900123", Shown: "+44 7700 900123", Added: now.Add(-time.Hour)},
+}
+
 const longHost = "a-very-long-name-of-a-host-that-hardly-fits-anywhere.and-then-another-part-of-it-as-well.example"
 
 // pages are all pages, in each of their shapes, by the name of their picture.
@@ -69,6 +75,21 @@ var pages = map[string]page.Page{
 	"confirm-address":     page.ConfirmAddress{Action: "/threepid/submitToken", SID: "a-sid", ClientSecret: "a.secret", Token: `"><b>`},
 	"address-confirmed":   page.AddressConfirmed{},
 	"password-confirmed":  page.AddressConfirmed{Password: true, Next: "https://app.example.org/#/welcome"},
+	"sign-in-address":     page.SignIn{Continue: "/account", Register: true, Media: page.Media{Mail: true, Phone: true}, Done: "Your password is changed. Sign in with the new one."},
+	"register-addresses":  page.Register{Continue: "/account", MinLength: 8, Addresses: []page.AddressField{{Mail: true, Medium: "email", Text: "alice"}, {Medium: "msisdn", Optional: true}}, Problem: page.Problem{Field: "email", Text: "A mail address has an @, such as alice@example.org."}},
+	"forgot":              page.ForgotPassword{Continue: "/account", Media: page.Media{Mail: true, Phone: true}},
+	"forgot-wrong":        page.ForgotPassword{Continue: "/account", Media: page.Media{Phone: true}, Address: "0170 1", Problem: page.Problem{Field: "address", Text: "There can be no such phone number. Check the digits and the country."}},
+	"forgot-code":         page.AddressCode{Action: "/forgot-password/code", SID: "a-sid", Continue: "/account", Discreet: true, Sent: []page.Sent{{Mail: true, Medium: "email", Address: "alice@" + longHost}}, Again: "/forgot-password", Button: "Go on"},
+	"forgot-code-wrong":   page.AddressCode{Action: "/forgot-password/code", SID: "a-sid", Continue: "/account", Discreet: true, Sent: []page.Sent{{Medium: "msisdn", Address: "+44 7700 900123"}}, Again: "/forgot-password", Button: "Go on", Problem: page.Problem{Field: "code_msisdn", Text: "This is not the code that was sent. Look at the message again."}},
+	"register-codes":      page.AddressCode{Action: "/register/code", Sent: []page.Sent{{Mail: true, Medium: "email", Address: "alice@example.org", Confirmed: true}, {Medium: "msisdn", Address: "+44 7700 900123"}}, Again: "/register?again=yes", Button: "Go on"},
+	"register-confirmed":  page.AddressCode{Action: "/register/code", Sent: []page.Sent{{Mail: true, Medium: "email", Address: "alice@example.org", Confirmed: true}}, Again: "/register?again=yes", Button: "Make the account"},
+	"add-code":            page.AddressCode{Action: "/account/addresses/code", SID: "a-sid", Sent: []page.Sent{{Mail: true, Medium: "email", Address: "alice@example.org"}}, UserID: alice, Again: "/account/addresses", Button: "Add the address"},
+	"new-password":        page.NewPassword{UserID: alice, SID: "a-sid", Continue: "/account", MinLength: 8, Problem: page.Problem{Field: "new_password", Text: "The password needs at least 8 characters."}},
+	"elsewhere":           page.Elsewhere{Again: "/forgot-password"},
+	"addresses":           page.Addresses{Own: ownAddresses, Media: page.Media{Mail: true, Phone: true}, Done: "The address is added."},
+	"addresses-none":      page.Addresses{Media: page.Media{Mail: true}, Address: "bob@example.org", Problem: page.Problem{Field: "address", Text: "This address belongs to an account already. Sign in to that account, or use another address."}},
+	"addresses-refused":   page.Addresses{Own: ownAddresses, Media: page.Media{Mail: true}, Refused: "This server does not let people change the addresses of their account. Ask its administrator."},
+	"remove-address":      page.RemoveAddress{UserID: alice, Address: ownAddresses[0], Problem: page.Problem{Field: "password", Text: "This is not your password."}},
 	"failure-ours":        page.Failure{Status: 500, Text: "The server failed to answer this request.", RequestID: "Zk3xw0aPq1bT"},
 	"failure-missing":     page.Failure{Status: 404, Text: "This server has no such page."},
 	"failure-stale":       page.Failure{Status: 403, Text: "This form is out of date, and nothing was changed. Open the page again.", Back: "/login"},

@@ -55,7 +55,7 @@ func Render(f Frame, p Page) ([]byte, error) {
 	}
 	s := shell{Frame: f, Page: p}
 	switch p.(type) {
-	case Account, Sessions, Session, Password, Profile, Deactivate, ResetIdentity, Confirm:
+	case Account, Sessions, Session, Password, Profile, Deactivate, ResetIdentity, Addresses, RemoveAddress, Confirm:
 		s.Account = true
 	}
 	if a, ok := p.(administration); ok {

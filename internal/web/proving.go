@@ -29,6 +29,26 @@ func (s *Service) prove(ctx context.Context, v *visitor.Visitor, password string
 	return account, err
 }
 
+// hasPassword reports whether whoever is signed in has a password. Who has none comes
+// from a provider of single sign-on.
+func hasPassword(v *visitor.Visitor) bool { return v.Browser.Account.PasswordHash != "" }
+
+// unproved reports whether a page asks for the proof by way of the page for it, because
+// there is no password that it could ask for.
+func unproved(v *visitor.Visitor) bool { return !hasPassword(v) && !v.Confirmed() }
+
+// proveNow checks the password or, where there is none, that there was another proof a
+// short while ago.
+func (s *Service) proveNow(ctx context.Context, v *visitor.Visitor, password string) (accounts.Account, error) {
+	if hasPassword(v) {
+		return s.prove(ctx, v, password)
+	}
+	if !v.Confirmed() {
+		return accounts.Account{}, errcode.Forbidden.New("Open this page again to confirm that it is you.")
+	}
+	return v.Browser.Account, nil
+}
+
 func notYourPassword() error { return errcode.Forbidden.New("This is not your password.") }
 
 // hold keeps the account from changing, and fails if it has since its password was

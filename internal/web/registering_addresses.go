@@ -120,7 +120,7 @@ func (s *Service) started(ctx context.Context, v *visitor.Visitor) (w waiting, o
 }
 
 func registerCode(w waiting) page.AddressCode {
-	p := page.AddressCode{Action: registerCodePath, Again: at(registerPath, "again", "yes", "continue", w.Continue), Button: "Go on"}
+	p := page.AddressCode{Action: registerCodePath, Again: at(RegisterPath, "again", "yes", "continue", w.Continue), Button: "Go on"}
 	for _, b := range w.begun {
 		p.Sent = append(p.Sent, sent(b))
 	}
@@ -149,7 +149,7 @@ func (s *Service) showRegisterCode(ctx context.Context, call *httpapi.Call, _ sh
 	case err != nil:
 		return httpapi.Reply{}, err
 	case !ok:
-		return elsewhere(v, registerPath)
+		return elsewhere(v, RegisterPath)
 	}
 	return v.Show(http.StatusOK, registerCode(w))
 }
@@ -175,7 +175,7 @@ func (s *Service) takeRegisterCode(ctx context.Context, call *httpapi.Call, req 
 	case err != nil:
 		return httpapi.Reply{}, err
 	case !ok:
-		return elsewhere(v, registerPath)
+		return elsewhere(v, RegisterPath)
 	case req.Again == "yes":
 		return s.registerCodesAgain(ctx, v, w)
 	}
@@ -234,7 +234,7 @@ func (s *Service) finish(ctx context.Context, v *visitor.Visitor, w waiting) (ht
 		return made, nil
 	})
 	if errors.Is(err, db.ErrNoRow) { // another request was faster
-		return elsewhere(v, registerPath)
+		return elsewhere(v, RegisterPath)
 	}
 	if err != nil {
 		return s.registerAgain(ctx, v, w, err)

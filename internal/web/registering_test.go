@@ -58,17 +58,6 @@ func TestRegistrationIsClosed(t *testing.T) {
 	s.Get(t, page).Goes(t, "/login?"+url.Values{"continue": {sorted(t, page)}}.Encode())
 }
 
-// TestRegistrationThatNeedsAnAddress holds that no account without a required address
-// is made on a page.
-func TestRegistrationThatNeedsAnAddress(t *testing.T) {
-	srv := apitest.New(t, func(cfg *config.Config) { cfg.Registration.RequiredThreepids = []string{"email"} })
-	s := apitest.Surf(t, srv)
-	s.Get(t, "/register").Shows(t, 403, "Create it in your Matrix app, which can ask for it.")
-	s.Get(t, "/login").Without(t, "/register")
-	form := url.Values{"username": {"carol"}, "password": {"three short words"}, "password_again": {"three short words"}}
-	s.Post(t, "/register", form).Shows(t, 403, "An account here needs a mail address or a phone number.")
-}
-
 // sorted is a path with its query in the order in which the pages write it.
 func sorted(t testing.TB, path string) string {
 	t.Helper()

@@ -42,7 +42,7 @@ var target = regexp.MustCompile(`(?:href|action)="(/[^"?#]*)`)
 // TestLinksLeadSomewhere holds that every page there is can be opened, and that
 // each link and form on it is served.
 func TestLinksLeadSomewhere(t *testing.T) {
-	srv := apitest.New(t)
+	srv := apitest.New(t, apitest.NewMailbox(t).Configure)
 	srv.User(t, "alice")
 	client := register(t, srv, "Element")
 	device := ask(t, srv, client, "NEWDEVICE1")
