@@ -8,7 +8,9 @@
 // "accounts.unbind". A deactivated account leaves its rooms by the job
 // "rooms.leave_all", which package rooms works, and loses its keys by the job
 // "e2ee.forget"; an erased one loses its account data by the job
-// "accountdata.erase", which package accountdata works.
+// "accountdata.erase", which package accountdata works. The administrators hear of one
+// that begins to wait for approval by the job "notices.waiting", which package notices
+// works.
 //
 // It promises that an account is either whole or not there; that what an account
 // may do (approved, locked, suspended, deactivated) is read from its row and

@@ -20,14 +20,17 @@ type change struct {
 
 // SetPassword gives an account another password, and signs it out everywhere if
 // logout is set. The hash comes from secret.Passwords.Hash. A deactivated account
-// cannot have a password: InvalidParam.
+// cannot have a password, and nor can the one in which the server speaks: InvalidParam.
 func (s *Service) SetPassword(tx *db.Tx, userID id.UserID, hash, by string, logout bool) error {
 	a, err := s.hold(tx, userID)
 	if err != nil {
 		return err
 	}
-	if a.Deactivated {
+	switch {
+	case a.Deactivated:
 		return errcode.InvalidParam.New("A deactivated account cannot have a password.")
+	case userID.Localpart() == s.cfg.Notices.Localpart:
+		return errcode.InvalidParam.New("This account is the server's own, and nobody signs in to it.")
 	}
 	if err := setPasswordHash(tx, userID, hash); err != nil {
 		return err

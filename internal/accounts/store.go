@@ -91,7 +91,10 @@ func (s *Service) Insert(tx *db.Tx, a Account) error {
 	if err == nil && n == 0 {
 		return db.ErrDuplicate
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return s.announceWaiting(tx, a)
 }
 
 // Upgrade makes a guest's account a full one with a password, pending or not, that
@@ -100,6 +103,9 @@ func (s *Service) Upgrade(tx *db.Tx, a Account) error {
 	if _, err := tx.Exec(`UPDATE users SET guest = FALSE, password_hash = $2, approved = $3,
 			registered_ip = $4, registered_user_agent = $5, registration_token = $6, registration_reason = $7, created_ts = $8 WHERE user_id = $1`,
 		a.UserID, a.PasswordHash, a.Approved, a.Signup.IP, printable(a.Signup.UserAgent), a.Signup.Token, a.Signup.Reason, tx.Now.UnixMilli()); err != nil {
+		return err
+	}
+	if err := s.announceWaiting(tx, a); err != nil {
 		return err
 	}
 	return s.DeleteOtherDevices(tx, a.UserID, "")

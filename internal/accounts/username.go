@@ -11,7 +11,8 @@ import (
 // NewUserID gives the user ID that a new account with this username has. Upper
 // case is folded to lower. It fails with InvalidUsername for what the grammar
 // does not allow, for a name of digits alone, which guests have, and for one that
-// begins with "_", which is kept for application services. Specification:
+// begins with "_", which is kept for application services, and for the one in which
+// the server speaks (notices.localpart). Specification:
 // appendix "User Identifiers".
 func (s *Service) NewUserID(username string) (id.UserID, error) {
 	localpart := fold(username)
@@ -21,6 +22,8 @@ func (s *Service) NewUserID(username string) (id.UserID, error) {
 		return "", errcode.InvalidUsername.New("%s", err.Error())
 	case strings.Trim(localpart, "0123456789") == "":
 		return "", errcode.InvalidUsername.New("A username needs a character that is not a digit: names of digits alone belong to guests.")
+	case localpart == s.cfg.Notices.Localpart:
+		return "", errcode.InvalidUsername.New("This username belongs to the server itself.")
 	case localpart[0] == '_':
 		return "", errcode.InvalidUsername.New("A username may not begin with '_'.")
 	}

@@ -33,6 +33,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/jobs"
 	"github.com/narthex-matrix/narthex/internal/mail"
 	"github.com/narthex-matrix/narthex/internal/moderation"
+	"github.com/narthex-matrix/narthex/internal/notices"
 	"github.com/narthex-matrix/narthex/internal/oauth"
 	"github.com/narthex-matrix/narthex/internal/page"
 	"github.com/narthex-matrix/narthex/internal/profile"
@@ -141,6 +142,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 	ephemera := ephemeral.New(ephemeral.Deps{DB: a.DB, Config: cfg, AccountData: accountData, Rooms: a.Rooms})
 	pushes := push.New(push.Deps{DB: a.DB, AccountData: accountData})
 	reports := moderation.New(moderation.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms})
+	notes := notices.New(notices.Deps{DB: a.DB, Config: cfg, Log: seams.Log, Accounts: a.Accounts, AccountData: accountData, Rooms: a.Rooms, Mail: mails})
 	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Profile: profiles, Moderation: reports, Passwords: a.Passwords})
 	visitors := visitor.New(visitor.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Factors: a.Factors, OAuth: a.OAuth})
 	pages := web.New(web.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Factors: a.Factors, OAuth: a.OAuth, Profile: profiles, Passwords: a.Passwords, Visitors: visitors, Validation: validations})
@@ -164,6 +166,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 		profiles.Routes(),
 		a.E2EE.Routes(),
 		reports.Routes(),
+		notes.Routes(),
 		directory.New(directory.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms}).Routes(),
 		ephemera.Routes(),
 		pushes.Routes(),
@@ -189,6 +192,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 		a.E2EE.Jobs(),
 		ephemera.Jobs(),
 		pushes.Jobs(),
+		notes.Jobs(),
 	))
 	a.server = &httpapi.Server{
 		Now: seams.Now, Log: seams.Log, Observe: seams.Observe,

@@ -20,6 +20,7 @@ var walks = map[string]string{
 	"internal/accounts/administrators.go": "looks for one administrator when the server starts",
 	"internal/accounts/listing.go":        "counts registrations for an administrator",
 	"internal/accounts/user_listing.go":   "searches accounts for an administrator",
+	"internal/accounts/waiting.go":        "counts who waits, and finds the administrators, once an hour",
 	"internal/oauth/oauth.go":             "sweeps what has run out, in a job",
 	"internal/rooms/directory.go":         "searches people by a part of their name, and lists the published rooms",
 	"internal/rooms/overview.go":          "lists rooms for an administrator",

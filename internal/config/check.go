@@ -21,6 +21,7 @@ func (c Config) Check() error {
 	f.links(c)
 	f.registration(c)
 	f.login(c)
+	f.notices(c)
 	f.oauth(c)
 	f.rates(c)
 	f.support(c)

@@ -24,6 +24,7 @@ type Config struct {
 	OAuth        OAuth        `key:"oauth"`
 	Rendezvous   Rendezvous   `key:"rendezvous"`
 	Approval     Approval     `key:"approval"`
+	Notices      Notices      `key:"notices"`
 	MSC3848      MSC3848      `key:"msc3848"`
 	RateLimits   RateLimits   `key:"rate_limits"`
 	Limits       Limits       `key:"limits"`
@@ -118,6 +119,7 @@ type Approval struct {
 	RequiredForNewAccounts bool     `key:"required_for_new_accounts"` // without effect unless Enabled
 	Errcode                string   `key:"errcode" oneof:",unstable,stable,seed"`
 	NotifyEmail            bool     `key:"notify_email"`
+	NotifyAdmins           []string `key:"notify_admins"`
 	Reason                 string   `key:"reason" oneof:"off,optional,required"`
 	PendingTTL             Duration `key:"pending_ttl"` // zero: never
 }
@@ -193,7 +195,8 @@ func Default() Config {
 		},
 		OAuth:      OAuth{Enabled: true, AccessTokenLifetime: 5 * minute, DeviceCodeLifetime: 20 * minute},
 		Rendezvous: Rendezvous{Enabled: true, DeniedNetworks: []string{}, Mode: "authenticated", StablePaths: true, Lifetime: 5 * minute, MaxPayload: 10 << 10},
-		Approval:   Approval{NotifyEmail: true, Reason: "off"},
+		Approval:   Approval{NotifyEmail: true, NotifyAdmins: []string{NotifyByMail, NotifyByNotice}, Reason: "off"},
+		Notices:    defaultNotices(),
 		Proposals:  "unstable",
 		RateLimits: RateLimits{
 			Enabled:      true,

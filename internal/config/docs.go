@@ -74,11 +74,18 @@ var docs = map[string]string{
 	"approval.errcode": "How the error for an account that awaits approval is spelled: as in the proposal (`unstable`, " +
 		"what Synapse sends), as in the specification to come (`stable`), or as in the proposal's first version (`seed`). " +
 		"Empty means as `proposals` says.",
-	"approval.notify_email": "Whether people whose account is approved are told so by mail, if they gave an address.",
+	"approval.notify_email": "Whether people are told by mail that their account is approved or refused, if they gave an address.",
+	"approval.notify_admins": "How administrators are told that accounts wait, once an hour at most: by `mail`, if they have a mail address and mails can be sent, " +
+		"and by `notice`, a message in a room of their own. Empty means that nobody tells them.",
 	"approval.reason": "Whether people who make an account are asked why they want to join: not at all (`off`), only if they like to say (`optional`), " +
 		"or so that nobody who does not say can register (`required`). An app gives the answer in the member " +
 		"`io.github.narthex-matrix.reason` of its request; most apps cannot, and people then have to use the web page.",
 	"approval.pending_ttl": "After what time an account that nobody approved is denied. 0 means never.",
+
+	"notices.localpart": "The username of the account in whose name the server speaks to its users. It is made when it is first needed, nobody can sign in to it, " +
+		"and nobody else can have the name.",
+	"notices.name":   "What this account, and the room in which it speaks to somebody, are called.",
+	"notices.return": "Whether somebody who has left that room is invited to it again when there is something to say.",
 
 	"proposals": "How errors are spelled that are proposed but not yet part of the specification: with the proposal's " +
 		"own prefix (`unstable`), or as the proposal wants them in the end (`stable`).",

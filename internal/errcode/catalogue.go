@@ -183,6 +183,10 @@ var (
 		Meaning: "The invited person does not accept invites from the requester.",
 		Client:  "Say so; trying again does not help.",
 		Source:  "Client-server API, Invite permission"})
+	CannotLeaveServerNoticeRoom = row(Code{Key: "CannotLeaveServerNoticeRoom", Name: "M_CANNOT_LEAVE_SERVER_NOTICE_ROOM", Status: 403,
+		Meaning: "The invite is to the room in which the server speaks to its user, and cannot be rejected.",
+		Client:  "Join the room; it can be left afterwards.",
+		Source:  "Client-server API, Server Notices"})
 	RoomInUse = row(Code{Key: "RoomInUse", Name: "M_ROOM_IN_USE", Status: 400,
 		Meaning: "The alias wanted for the new room is taken.",
 		Client:  "Ask for another alias.",

@@ -25,6 +25,8 @@ const (
 	// take an [Account].
 	Approved = "approved"
 	Denied   = "denied"
+	// WaitingForApproval tells administrators who waits. It takes a [Waiting].
+	WaitingForApproval = "waiting"
 	// NewSignIn tells of a new device. It takes a [SignIn].
 	NewSignIn = "new_sign_in"
 	// SecurityChanged tells that the ways to sign in to an account have changed. It
@@ -40,7 +42,7 @@ const (
 var samples = map[string]any{
 	ValidationRegister: Validation{}, ValidationAdd: Validation{}, ValidationPassword: Validation{}, ValidationIdentity: Validation{},
 	AlreadyRegistered: Account{}, Approved: Account{}, Denied: Account{},
-	NewSignIn: SignIn{}, SecurityChanged: Security{}, InviteToRoom: Invite{}, Test: Nothing{},
+	WaitingForApproval: Waiting{}, NewSignIn: SignIn{}, SecurityChanged: Security{}, InviteToRoom: Invite{}, Test: Nothing{},
 }
 
 // Validation is the data of the four validation mails.
@@ -56,6 +58,15 @@ type Account struct {
 	Link   string `mail:"link"` // where to sign in, or to choose another password; may be empty
 	Reason string // why it was denied; may be empty
 	Note   string // what the administrator who approved it says; may be empty
+}
+
+// Waiting is the data of a mail about accounts that wait for approval.
+type Waiting struct {
+	New    int      // how many have begun to wait
+	All    int      // how many wait
+	People []string // those who have begun to: a user ID, and the reason they gave
+	More   int      // how many of them are not among People
+	Link   string   `mail:"link"` // where to decide
 }
 
 // SignIn is the data of a mail about a new device.
@@ -98,6 +109,13 @@ func clean(data any) (any, error) {
 	out.Set(reflect.ValueOf(data))
 	for i := range out.NumField() {
 		field := out.Field(i)
+		if list, ok := field.Interface().([]string); ok {
+			lines := make([]string, len(list))
+			for i, text := range list {
+				lines[i] = cut(plain(text), 300)
+			}
+			field.Set(reflect.ValueOf(lines))
+		}
 		if field.Kind() != reflect.String {
 			continue
 		}
@@ -133,6 +151,10 @@ func filled(empty any) any {
 		switch field := out.Field(i); {
 		case field.Kind() == reflect.String:
 			field.SetString("https://example.org/")
+		case field.Type() == reflect.TypeFor[[]string]():
+			field.Set(reflect.ValueOf([]string{"@alice:example.org"}))
+		case field.Kind() == reflect.Int:
+			field.SetInt(2)
 		case field.Type() == reflect.TypeFor[time.Duration]():
 			field.SetInt(int64(time.Hour))
 		}

@@ -253,6 +253,14 @@ func (r *room) remove(c change) error {
 }
 
 func (r *room) leave(c change) error {
+	if err := r.mayReject(c); err != nil {
+		return err
+	}
+	return r.goAway(c)
+}
+
+// goAway is leave for those whose account is no more.
+func (r *room) goAway(c change) error {
 	switch r.membership(c.caller) {
 	case event.Join, event.Invite, event.Knock:
 		return r.setMembership(c, event.Leave)
@@ -279,7 +287,7 @@ func (s *Service) leaveAll(ctx context.Context, job jobs.Job) error {
 		return err
 	}
 	for _, roomID := range in {
-		_, err := s.act(ctx, roomID, change{caller: payload.UserID, target: payload.UserID}, (*room).leave)
+		_, err := s.act(ctx, roomID, change{caller: payload.UserID, target: payload.UserID}, (*room).goAway)
 		if err != nil && !errors.Is(err, errcode.NotJoined) {
 			return err
 		}

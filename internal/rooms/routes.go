@@ -25,7 +25,7 @@ func (s *Service) Routes() []httpapi.Route {
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/unban", "unban", user, sending, s.unban).
 			Fails(errcode.NotJoined, errcode.InsufficientPower, errcode.BadState),
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/leave", "leaveRoom", user, sending, s.leaveRoom).
-			Fails(errcode.NotJoined).Guests().Suspended(),
+			Fails(errcode.NotJoined, errcode.CannotLeaveServerNoticeRoom).Guests().Suspended(),
 		httpapi.JSON("POST /_matrix/client/v3/rooms/{roomId}/forget", "forgetRoom", user, sending, s.forgetRoom).
 			Fails(errcode.NotJoined, errcode.NotForgettable).Suspended(),
 		httpapi.JSON("POST /_matrix/client/v3/join/{roomIdOrAlias}", "joinRoom", user, sending, s.joinRoom).
@@ -42,7 +42,7 @@ func (s *Service) Routes() []httpapi.Route {
 		httpapi.JSON("PUT /_matrix/client/v3/rooms/{roomId}/redact/{eventId}/{txnId}", "redactEvent", user, sending, s.redactEvent).
 			Fails(errcode.NotJoined, errcode.InsufficientPower, errcode.NotFound, errcode.UserSuspended).Suspended(),
 		httpapi.JSON("PUT /_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", "setRoomStateWithKey", user, sending, s.setRoomStateWithKey).
-			Fails(member...).Fails(errcode.AlreadyJoined, errcode.NotFound, errcode.InviteBlocked, errcode.IncompatibleRoomVersion, errcode.GuestAccessForbidden).Guests(),
+			Fails(member...).Fails(errcode.CannotLeaveServerNoticeRoom, errcode.AlreadyJoined, errcode.NotFound, errcode.InviteBlocked, errcode.IncompatibleRoomVersion, errcode.GuestAccessForbidden).Guests(),
 		httpapi.JSON("PUT /_matrix/client/v3/rooms/{roomId}/state/{eventType}", "setRoomState", user, sending, s.setRoomState).
 			Fails(member...).Fails(errcode.BadAlias).Also("/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{$}", "/_matrix/client/r0/rooms/{roomId}/state/{eventType}/{$}").Guests(),
 

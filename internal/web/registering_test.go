@@ -95,9 +95,9 @@ func TestRegistrationNeedsTokenAndTerms(t *testing.T) {
 	second.Post(t, "/register", with(form, "username", "dave")).Shows(t, 400, "This registration token is not valid, or has been used up.")
 }
 
-// TestRegistrationWithApproval is: the page says that the account
+// TestA19_A32_RegistrationWithApproval: the page says that the account
 // waits, and the app is told.
-func TestRegistrationWithApproval(t *testing.T) {
+func TestA19_A32_RegistrationWithApproval(t *testing.T) {
 	srv := apitest.New(t, func(cfg *config.Config) {
 		cfg.Approval.Enabled, cfg.Approval.RequiredForNewAccounts = true, true
 	})
