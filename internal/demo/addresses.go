@@ -131,9 +131,7 @@ func (p *player) reads(who, address string, form *regexp.Regexp) {
 		s.words["code"], s.words["wrong"] = code, code[:len(code)-1]+last
 		if i == 0 {
 			p.say("%s reads:", who)
-			for line := range strings.Lines(strings.TrimSpace(text)) {
-				p.write(p.paint(faint, "  | "+strings.TrimRight(line, "\n")))
-			}
+			p.quote(text)
 		}
 	}
 }

@@ -24,6 +24,7 @@ func TestPlay(t *testing.T) {
 			t.Errorf("colours %t: the escapes are not as asked for", colours)
 		}
 		for _, want := range []string{
+			"The administrator says: Welcome! Ask me if you need anything.",
 			"M_TOKEN_INCORRECT", "M_SESSION_EXPIRED", "M_THREEPID_IN_USE", "is your code for localhost", "adding this mail address",
 			"▀▄", "shows two digits: ", "authorization_pending", "The other device may sign in", "m.login.secrets", " is verified.",
 			"authorization_expired", "device_already_exists", "device_not_found", "unexpected_message_received",

@@ -17,7 +17,9 @@ import (
 func Play(ctx context.Context, out io.Writer, colours bool, now func() time.Time) (err error) {
 	p := &player{ctx: ctx, out: out, colours: colours, now: now}
 	for _, proposals := range []string{string(errcode.Unstable), string(errcode.Stable)} {
-		s, err := raise(ctx, now, func(cfg *config.Config) { cfg.Proposals = proposals })
+		s, err := raise(ctx, now, func(cfg *config.Config) {
+			cfg.Proposals, cfg.Registration.RequiredThreepids = proposals, []string{"email"}
+		})
 		if err != nil {
 			return err
 		}

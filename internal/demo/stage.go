@@ -54,7 +54,7 @@ func raise(ctx context.Context, now func() time.Time, change ...func(*config.Con
 	cfg.Dev, cfg.Data, cfg.Database = true, folder, filepath.Join(folder, "narthex.db")
 	cfg.Listen = []string{l.Addr().String()}
 	cfg.Registration.Enabled, cfg.RateLimits.Enabled = true, false
-	cfg.Approval.Enabled, cfg.Approval.RequiredForNewAccounts = true, true
+	cfg.Approval.Enabled, cfg.Approval.RequiredForNewAccounts, cfg.Approval.Reason = true, true, "optional"
 	// Two devices can tell each other that the page has run out only as long as the
 	// place lives where they meet.
 	cfg.OAuth.DeviceCodeLifetime, cfg.Rendezvous.Lifetime = config.Duration(pageLifetime), config.Duration(pageLifetime+time.Minute)

@@ -13,8 +13,12 @@ const (
 	room   = client + "/rooms/{room}"
 )
 
-func register(who string) string {
-	return fmt.Sprintf(`{"username":%q,"password":%q,"auth":{"type":"m.login.dummy"}}`, strings.ToLower(who), password)
+// register is the body of a registration by somebody whose address has been shown to
+// be theirs, with the reason why they want to join.
+func register(who, reason string) string {
+	return fmt.Sprintf(`{"username":%q,"password":%q,"io.github.narthex-matrix.reason":%q,`+
+		`"auth":{"type":"m.login.email.identity","threepid_creds":{"sid":"{sid}","client_secret":%q}}}`,
+		strings.ToLower(who), password, reason, strings.ToLower(who))
 }
 
 func user(who string) string { return "@" + strings.ToLower(who) + ":localhost" }
@@ -25,22 +29,26 @@ func about(who string) string { return fmt.Sprintf(`{"user_id":%q}`, user(who)) 
 func waiting(p *player) {
 	p.title("Mia wants an account, and has to wait")
 	p.say("Two servers run side by side. They differ in how they spell errors that are proposed and\nnot yet specified: with the proposal's prefix (unstable), or as the proposal wants them (stable).\n")
-	p.refused("Mia", "registers. The account is made, and an administrator has to approve it.",
-		"POST", client+"/register", register("Mia"), errcode.UserAwaitingApproval)
+	p.provesAddress("Mia")
+	p.refused("Mia", "registers, and says why. The account is made, an administrator has to approve it,\nand she will hear of that by mail.",
+		"POST", client+"/register", register("Mia", "Ben told me of the garden"), errcode.UserAwaitingApproval)
 	p.refused("Mia", "tries to sign in.", "POST", client+"/login", login("Mia", password), errcode.UserAwaitingApproval)
 	p.refused("Somebody", "who does not know Mia's password learns nothing of this.",
 		"POST", client+"/login", login("Mia", "a wrong password"), errcode.Forbidden)
-	p.refused("Somebody", "wants the same name.", "POST", client+"/register", register("Mia"), errcode.UserInUse)
+	p.refused("Somebody", "wants the same name.", "POST", client+"/register", register("Mia", ""), errcode.UserInUse)
 }
 
 func approving(p *player) {
 	p.title("The administrator decides")
 	p.signsIn("Admin")
 	p.does("Admin", "looks who is waiting.", "GET", admin+"/registrations?state=pending", "", "", "")
-	p.does("Admin", "approves Mia.", "POST", admin+"/registrations/"+user("Mia")+"/approve", "{}", "", "")
+	p.does("Admin", "approves Mia, with a note to her.", "POST", admin+"/registrations/"+user("Mia")+"/approve",
+		`{"note":"Welcome! Ask me if you need anything."}`, "", "")
+	p.hears("Mia", "was approved")
 	p.signsIn("Mia")
 	p.refused("Mia", "may not approve others herself.", "POST", admin+"/registrations/"+user("Ben")+"/approve", "{}", errcode.Forbidden)
-	p.refused("Ben", "registers, too.", "POST", client+"/register", register("Ben"), errcode.UserAwaitingApproval)
+	p.provesAddress("Ben")
+	p.refused("Ben", "registers, too.", "POST", client+"/register", register("Ben", "I water the garden"), errcode.UserAwaitingApproval)
 	p.does("Admin", "approves Ben.", "POST", admin+"/registrations/"+user("Ben")+"/approve", "{}", "", "")
 	p.signsIn("Ben")
 }
