@@ -1,7 +1,10 @@
 package accounts_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,7 +97,7 @@ func TestTP20_21_TheLinkInAMail(t *testing.T) {
 	}
 }
 
-func TestTP56_Malformed(t *testing.T) {
+func TestTP56_58_Malformed(t *testing.T) {
 	srv, _ := withMail(t)
 	good := emailWish("new@example.org")
 	without := func(o object, name string) object {
@@ -193,7 +196,7 @@ func TestTP61_RateLimits(t *testing.T) {
 	request(t, srv.Anyone(), registerEmailPath, emailWish("new@example.org"))
 }
 
-func TestTP62_63_InUseAndNotFound(t *testing.T) {
+func TestTP62_63_66_InUseAndNotFound(t *testing.T) {
 	srv, mails := withMail(t)
 	alice := srv.User(t, "alice")
 	own(t, srv, alice.UserID, "email", "used@example.org")
@@ -243,5 +246,37 @@ func TestTP65_RefusedMail(t *testing.T) {
 	mails.Refuse("nobody@example.org")
 	for _, path := range []string{registerEmailPath, addEmailPath} {
 		srv.Anyone().Do(t, "POST", path, emailWish("nobody@example.org")).Fails(t, srv, errcode.Unknown)
+	}
+	own(t, srv, srv.User(t, "alice").UserID, "email", "nobody@example.org")
+	srv.Anyone().Do(t, "POST", resetEmailPath, emailWish("nobody@example.org")).Fails(t, srv, errcode.Unknown)
+}
+
+// TestTP34_65_RefusedTextMessage holds that what the gateway refuses is a failure, and
+// no attempt: with the same number it is tried again.
+func TestTP34_65_RefusedTextMessage(t *testing.T) {
+	var refuse atomic.Bool
+	var taken atomic.Int64
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if refuse.Load() {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		taken.Add(1)
+	}))
+	defer gateway.Close()
+	srv := apitest.New(t, func(cfg *config.Config) {
+		cfg.SMS.Webhook, cfg.SMS.Countries = config.SMSWebhook{URL: gateway.URL, Secret: "a secret of the gateway"}, []string{"GB"}
+	})
+	own(t, srv, srv.User(t, "alice").UserID, "msisdn", "447400999999")
+	for path, number := range map[string]string{registerPhonePath: "07400 123456", addPhonePath: "07400 654321", resetPhonePath: "07400 999999"} {
+		before := taken.Load()
+		refuse.Store(true)
+		srv.Anyone().Do(t, "POST", path, phoneWish("GB", number)).Fails(t, srv, errcode.Unknown)
+		refuse.Store(false)
+		request(t, srv.Anyone(), path, phoneWish("GB", number))
+		request(t, srv.Anyone(), path, phoneWish("GB", number)) // TP-33: nothing is sent
+		if n := taken.Load() - before; n != 1 {
+			t.Errorf("%s: %d messages were sent, want 1", path, n)
+		}
 	}
 }

@@ -140,10 +140,10 @@ func TestMistake_HeadersInAnAddress(t *testing.T) {
 	}
 }
 
-// TestMistake_AddressesThatFoldTogether asks to reset the password of an account by
+// TestMistake_TP66_AddressesThatFoldTogether asks to reset the password of an account by
 // an address that only looks like its own once its case is folded. The mail may go to
 // the stored address, and nowhere else (TP-66).
-func TestMistake_AddressesThatFoldTogether(t *testing.T) {
+func TestMistake_TP66_AddressesThatFoldTogether(t *testing.T) {
 	const found, unknown, malformed = "found", "unknown", "malformed"
 	for _, c := range []struct{ stored, typed, want string }{
 		{"mike@example.org", "MIKE@EXAMPLE.ORG", found},

@@ -47,12 +47,18 @@ func ParsePhone(country, number string) (Number, error) {
 	if err != nil || !phonenumbers.IsPossibleNumber(parsed) {
 		return Number{}, badAddress("There can be no such phone number. Check the digits and the country.")
 	}
+	canonical := phonenumbers.Format(parsed, phonenumbers.E164)
+	// In some plans zeros in front belong to the number or not, by how it is written. One
+	// that its canonical form does not lead back to would be two addresses.
+	if again, err := phonenumbers.Parse(canonical, ""); err != nil || phonenumbers.Format(again, phonenumbers.E164) != canonical {
+		return Number{}, badAddress("There can be no such phone number. Check the digits and the country.")
+	}
 	region := phonenumbers.GetRegionCodeForNumber(parsed)
 	if !phonenumbers.GetSupportedRegions()[region] { // "001" is the whole world, "ZZ" nowhere
 		region = ""
 	}
 	return Number{
-		MSISDN:        strings.TrimPrefix(phonenumbers.Format(parsed, phonenumbers.E164), "+"),
+		MSISDN:        strings.TrimPrefix(canonical, "+"),
 		International: phonenumbers.Format(parsed, phonenumbers.INTERNATIONAL),
 		Country:       region,
 	}, nil

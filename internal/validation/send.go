@@ -183,7 +183,7 @@ func (s *Service) mailOf(now time.Time, req Request, v session) (m mail.Message,
 		token := v.token(req.ClientSecret)
 		query := url.Values{"sid": {v.sid}, "client_secret": {req.ClientSecret}, "token": {token}}
 		m.Template = mailTemplates[req.Purpose]
-		m.Data = mail.Validation{Link: req.SubmitURL + "?" + query.Encode(), Code: token, Valid: m.Expires.Sub(now)}
+		m.Data = mail.Validation{Link: req.SubmitURL + "?" + query.Encode(), Code: token, Valid: m.Expires.Sub(now).Round(time.Second)}
 	}
 	return m, true
 }

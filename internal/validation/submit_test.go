@@ -134,7 +134,7 @@ func TestTP11_OneAnswerForAllThatIsWrongAboutASession(t *testing.T) {
 	}
 }
 
-func TestTP12_TP27_Lifetimes(t *testing.T) {
+func TestTP12_TP19_TP27_Lifetimes(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		req  validation.Request
@@ -173,7 +173,7 @@ func TestTP12_TP27_Lifetimes(t *testing.T) {
 	}
 }
 
-func TestTP13_TP22_WrongTokensBurnASession(t *testing.T) {
+func TestTP13_TP14_TP22_WrongTokensBurnASession(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		req  validation.Request
@@ -251,7 +251,7 @@ func TestTP24_CodesAreReadAsPeopleTypeThem(t *testing.T) {
 	}
 }
 
-func TestTP20_TP21_Pages(t *testing.T) {
+func TestTP20_TP21_TP36_TP39_Pages(t *testing.T) {
 	w := newWorld(t, func(c *config.Config) { c.Threepid.NextLinkHosts = []string{"app.example.org"} })
 	req := byMail(validation.Register)
 	in := w.submission(req, w.send(req))
