@@ -26,10 +26,15 @@ func hashRecovery(code string) []byte {
 }
 
 // RenewRecovery makes ten recovery codes, in place of those that there were. They are
-// given here and never again: four groups of four characters each.
+// given here and never again: four groups of four characters each. It fails with
+// db.ErrNoRow if the account has nothing to recover.
 func (s *Service) RenewRecovery(tx *db.Tx, userID id.UserID) ([]string, error) {
-	if _, err := s.accounts.Hold(tx, userID); err != nil {
+	account, err := s.accounts.Hold(tx, userID)
+	if err != nil {
 		return nil, err
+	}
+	if !account.SecondFactor {
+		return nil, db.ErrNoRow
 	}
 	codes, err := s.renewRecovery(tx, userID)
 	if err != nil {

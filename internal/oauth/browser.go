@@ -158,6 +158,12 @@ func (s *Service) SignOutBrowsers(tx *db.Tx, userID id.UserID) error {
 	return err
 }
 
+// SignOutOtherBrowsers signs a user out of every browser but one.
+func (s *Service) SignOutOtherBrowsers(tx *db.Tx, but Browser) error {
+	_, err := tx.Exec(`DELETE FROM browser_sessions WHERE user_id = $1 AND session_hash <> $2`, but.UserID(), but.hash)
+	return err
+}
+
 // maxPrintable is how much of a text that a browser sends is kept, in bytes.
 const maxPrintable = 256
 

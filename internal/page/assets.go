@@ -34,7 +34,7 @@ var (
 	templates = map[string]*template.Template{} // by the page
 )
 
-var contentTypes = map[string]string{".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+var contentTypes = map[string]string{".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
 
 func init() {
 	for name, body := range files(assetFiles, "assets") {

@@ -5,7 +5,10 @@ package page
 type Confirm struct {
 	UserID   string
 	Continue string // where to go afterwards: a path of this server
-	Problem  Problem
+	// Password, Codes and Passkey say by what the person can prove it. Codes are asked
+	// for only where there is no password.
+	Password, Codes, Passkey bool
+	Problem                  Problem
 }
 
 func (Confirm) template() string { return "confirm" }

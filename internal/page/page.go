@@ -45,7 +45,13 @@ type shell struct {
 	// Section is the path of the section that a page of administrators belongs to;
 	// empty for other pages.
 	Section string
+	// Script is the asset that the page cannot do without; mostly there is none.
+	Script string
 }
+
+// Scripted is a page with a script, for which its Content-Security-Policy has to allow
+// those of this server.
+type Scripted interface{ Script() string }
 
 // Render gives the HTML of a page.
 func Render(f Frame, p Page) ([]byte, error) {
@@ -55,11 +61,14 @@ func Render(f Frame, p Page) ([]byte, error) {
 	}
 	s := shell{Frame: f, Page: p}
 	switch p.(type) {
-	case Account, Sessions, Session, Password, Profile, Deactivate, ResetIdentity, Addresses, RemoveAddress, Confirm:
+	case Account, Sessions, Session, Password, Profile, Deactivate, ResetIdentity, Addresses, RemoveAddress, Confirm, Security, PasskeyDetails:
 		s.Account = true
 	}
 	if a, ok := p.(administration); ok {
 		s.Account, s.Section = true, a.section()
+	}
+	if scripted, ok := p.(Scripted); ok {
+		s.Script = scripted.Script()
 	}
 	var out bytes.Buffer
 	if err := t.ExecuteTemplate(&out, "frame", s); err != nil {

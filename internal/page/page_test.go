@@ -83,6 +83,10 @@ func TestPages(t *testing.T) {
 				described = append(described, strings.Fields(e.attr["aria-describedby"]+" "+e.attr["aria-labelledby"])...)
 				checkTag(t, e)
 			}
+			scripted, _ := p.(page.Scripted)
+			if has := strings.Contains(text, "<script"); has != (scripted != nil) {
+				t.Errorf("there is a script: %v", has)
+			}
 			if headings != 1 {
 				t.Errorf("%d h1", headings)
 			}
@@ -113,7 +117,10 @@ func TestPages(t *testing.T) {
 
 func checkTag(t *testing.T, e tag) {
 	t.Helper()
-	if slices.Contains([]string{"script", "style", "iframe", "object", "embed", "base"}, e.name) {
+	if e.name == "script" && (!strings.HasPrefix(e.attr["src"], page.AssetFolder) || e.attr["type"] != "") {
+		t.Errorf("there is a script that is no file of this server: %v", e.attr)
+	}
+	if slices.Contains([]string{"style", "iframe", "object", "embed", "base"}, e.name) {
 		t.Errorf("there is a <%s>", e.name)
 	}
 	for name, value := range e.attr {

@@ -17,6 +17,7 @@ type SignIn struct {
 	For      *Client
 	Username string // as it was typed before
 	Register bool   // whether accounts can be made
+	Passkeys bool   // whether browsers keep passkeys for this server
 	Problem  Problem
 }
 

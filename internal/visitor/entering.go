@@ -2,7 +2,6 @@ package visitor
 
 import (
 	"context"
-	"errors"
 	"net/url"
 	"time"
 
@@ -12,21 +11,16 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/oauth"
-	"github.com/narthex-matrix/narthex/internal/secret"
 )
 
 // SecondStepPath is the page for the second step of signing in.
 const SecondStepPath = "/login/second"
 
-// ErrSecondStep says that nobody is signed in yet: the account takes a second step.
-// The browser is to be sent there by [Visitor.SecondStep].
-var ErrSecondStep = errors.New("visitor: signing in takes a second step")
-
 // Enter signs this browser in, in place of whoever it was signed in as. The function
 // gives the account whose password was checked, in the transaction that begins the
-// session, and does there what belongs to it. Enter fails with db.ErrNoRow if the
-// account has changed since it was looked at, and with ErrSecondStep if there is more
-// to prove; what the function did is kept then.
+// session, and does there what belongs to it. If the account takes a second step,
+// nobody is signed in yet, and [Visitor.Leave] goes by way of the page that asks for
+// it. Enter fails with db.ErrNoRow if the account has changed since it was looked at.
 func (v *Visitor) Enter(ctx context.Context, account func(tx *db.Tx) (accounts.Account, error)) error {
 	return v.enter(ctx, oauth.Voucher{}, account)
 }
@@ -66,7 +60,8 @@ func (v *Visitor) enter(ctx context.Context, by oauth.Voucher, account func(tx *
 		return err
 	case step != "":
 		v.setCookie(v.s.cookies.step, step, 0)
-		return ErrSecondStep
+		v.halfway = true
+		return nil
 	}
 	v.setCookie(v.s.cookies.session, session, sessionLife)
 	return nil
@@ -129,6 +124,3 @@ func (v *Visitor) Step() string { return v.Call.Cookie(v.s.cookies.step) }
 func (v *Visitor) SecondStep(next string) (httpapi.Reply, error) {
 	return v.Leave(SecondStepPath + "?" + url.Values{"continue": {next}}.Encode())
 }
-
-// Mark tells this browser from others.
-func (v *Visitor) Mark() []byte { return secret.Hash("browser " + v.visit) }

@@ -54,6 +54,7 @@ type Visitor struct {
 	visit   string   // what the tokens in forms are made from
 	session string   // likewise; empty if nobody is signed in
 	set     []string // the Set-Cookie headers of the answer
+	halfway bool     // whether there is a second step before the browser is signed in
 }
 
 // sessionLife is how long a browser keeps the cookie of its session after a use.
@@ -144,6 +145,9 @@ func (v *Visitor) Show(status int, p page.Page) (httpapi.Reply, error) {
 // Leave sends the browser to a path of this server, or to an address that has been
 // checked.
 func (v *Visitor) Leave(address string) (httpapi.Reply, error) {
+	if v.halfway {
+		address = SecondStepPath + "?" + url.Values{"continue": {Next(address)}}.Encode()
+	}
 	reply := httpapi.Redirect(address)
 	if len(v.set) > 0 {
 		reply.Header["Set-Cookie"] = v.set

@@ -70,6 +70,7 @@ func (s *Service) Routes() []httpapi.Route {
 		httpapi.Page("POST "+deactivatePath, "deactivateOnPage", httpapi.Login, s.deactivate),
 	}
 	routes = append(routes, s.addressRoutes()...)
+	routes = append(routes, s.factorRoutes()...)
 	if s.cfg.OAuth.Enabled {
 		routes = append(routes,
 			httpapi.Page("GET "+authorizePath, "showConsent", httpapi.Cheap, s.showConsent).Fails(errcode.InvalidParam, errcode.NotFound),
