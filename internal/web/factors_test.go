@@ -69,8 +69,8 @@ func setUpCodes(t testing.TB, s *apitest.Surfer) (app, []string) {
 
 var alicesPassword = url.Values{"username": {"alice"}, "password": {apitest.Password}}
 
-// begin does the first step of signing in.
-func begin(t testing.TB, srv *apitest.Server) *apitest.Surfer {
+// firstStep does the first step of signing in.
+func firstStep(t testing.TB, srv *apitest.Server) *apitest.Surfer {
 	t.Helper()
 	s := apitest.Surf(t, srv)
 	s.Get(t, "/login")
@@ -103,7 +103,7 @@ func TestOneTimeCodes(t *testing.T) {
 	s.Get(t, "/account/security").Shows(t, 200, "You have 10 left.").Without(t, recovery[0], mine.secret)
 
 	// The code of the set-up is used.
-	second := begin(t, srv)
+	second := firstStep(t, srv)
 	second.Get(t, "/account").Goes(t, "/login?continue=%2Faccount")
 	second.Get(t, "/login/second")
 	second.Post(t, "/login/second", form).Shows(t, 403, refusedCode)
@@ -117,12 +117,12 @@ func TestOneTimeCodes(t *testing.T) {
 	code := mine.code(t)
 	second.Post(t, "/login/second", url.Values{"code": {code[:3] + " " + code[3:]}, "continue": {"/link"}}).Goes(t, "/link")
 	second.Get(t, "/account").Shows(t, 200, "Your account")
-	third := begin(t, srv)
+	third := firstStep(t, srv)
 	third.Post(t, "/login/second", url.Values{"code": {code}}).Shows(t, 403, refusedCode)
 
 	third.Post(t, "/login/second", url.Values{"code": {strings.ToUpper(recovery[3])}}).Goes(t, "/account")
 	third.Get(t, "/account/security").Shows(t, 200, "You have 9 left.")
-	fourth := begin(t, srv)
+	fourth := firstStep(t, srv)
 	fourth.Post(t, "/login/second", url.Values{"code": {recovery[3]}}).Shows(t, 403, refusedCode)
 
 	again := third.Post(t, "/account/security/recovery", nil).Shows(t, 200, "The codes of before no longer work.")
@@ -147,7 +147,7 @@ func TestSecondStepRunsOut(t *testing.T) {
 	srv.User(t, "alice")
 	first := apitest.Surf(t, srv).SignIn(t, "alice")
 	_, recovery := setUpCodes(t, first)
-	s, changed := begin(t, srv), begin(t, srv)
+	s, changed := firstStep(t, srv), firstStep(t, srv)
 	const fresh = "four other short words"
 	first.Get(t, "/account/password")
 	first.Post(t, "/account/password", url.Values{"password": {apitest.Password}, "new_password": {fresh}, "password_again": {fresh}}).Goes(t, "/account?done=password")
@@ -167,7 +167,7 @@ func TestGuessingCodes(t *testing.T) {
 	srv := apitest.New(t, withKey(t))
 	srv.User(t, "alice")
 	mine, recovery := setUpCodes(t, apitest.Surf(t, srv).SignIn(t, "alice"))
-	s := begin(t, srv)
+	s := firstStep(t, srv)
 	wrong := "000000"
 	if mine.code(t) == wrong {
 		wrong = "000001"
@@ -182,7 +182,7 @@ func TestGuessingCodes(t *testing.T) {
 	srv.Advance(24 * time.Hour)
 	mine.ahead += 24 * time.Hour
 	srv.RunJobs(t)
-	begin(t, srv).Post(t, "/login/second", url.Values{"code": {mine.code(t)}}).Goes(t, "/account")
+	firstStep(t, srv).Post(t, "/login/second", url.Values{"code": {mine.code(t)}}).Goes(t, "/account")
 }
 
 // TestRacedCodes sends one code through two servers at the same time.
@@ -201,7 +201,7 @@ func TestRacedCodes(t *testing.T) {
 	code := mine.code(t)
 	surfers := make([]*apitest.Surfer, 6)
 	for i := range surfers {
-		surfers[i] = begin(t, servers[i%2])
+		surfers[i] = firstStep(t, servers[i%2])
 	}
 	var all sync.WaitGroup
 	statuses := make(chan int, len(surfers))
@@ -298,7 +298,7 @@ func TestFactorKey(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Repeat("00", 32)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := begin(t, srv)
+	s := firstStep(t, srv)
 	s.Post(t, "/login/second", url.Values{"code": {mine.code(t)}}).Shows(t, 503, "This server cannot check codes from apps at the moment")
 	s.Post(t, "/login/second", url.Values{"code": {recovery[0]}}).Goes(t, "/account")
 	if err := os.Remove(file); err != nil {
