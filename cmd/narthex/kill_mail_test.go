@@ -3,15 +3,20 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	netmail "net/mail"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/emersion/go-smtp"
@@ -20,6 +25,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/app"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/pgtest"
 )
 
 // mailRounds is how often a server is killed in each test of this file.
@@ -53,9 +59,67 @@ func newSlowBox(t *testing.T) *slowBox {
 	return b
 }
 
-// environment configures a server for it.
-func (b *slowBox) environment(more ...string) []string {
-	return append([]string{"NARTHEX_MAIL_FROM=narthex@example.org", "NARTHEX_MAIL_SMTP_HOST=127.0.0.1", "NARTHEX_MAIL_SMTP_PORT=" + b.port, "NARTHEX_MAIL_SMTP_TLS=none"}, more...)
+// grave is a server that dies and comes back: its data, and what it is configured with.
+type grave struct {
+	data, database string
+	environment    []string
+}
+
+// overBoth digs one over SQLite, and one over PostgreSQL where that is installed.
+func overBoth(t *testing.T, f func(t *testing.T, box *slowBox, g grave)) {
+	t.Helper()
+	dig := func(t *testing.T, database string) {
+		box := newSlowBox(t)
+		g := grave{data: filepath.Join(t.TempDir(), "data"), database: database, environment: []string{
+			"NARTHEX_MAIL_FROM=narthex@example.org", "NARTHEX_MAIL_SMTP_HOST=127.0.0.1", "NARTHEX_MAIL_SMTP_PORT=" + box.port, "NARTHEX_MAIL_SMTP_TLS=none"}}
+		if database != "" {
+			g.environment = append(g.environment, "NARTHEX_DATABASE="+database)
+		}
+		f(t, box, g)
+	}
+	t.Run("sqlite", func(t *testing.T) { dig(t, "") })
+	t.Run("postgres", func(t *testing.T) {
+		server, err := pgtest.Start()
+		if errors.Is(err, pgtest.ErrNotInstalled) && os.Getenv("CI") != "true" {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := server.Stop(); err != nil {
+				t.Error(err)
+			}
+		})
+		database, err := server.NewDatabase("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dig(t, database)
+	})
+}
+
+// rise starts the server, with more in its environment.
+func (g grave) rise(t *testing.T, more ...string) *process {
+	t.Helper()
+	return spawn(t, g.data, append(slices.Clone(g.environment), more...)...)
+}
+
+// leave ends the process as an operator would.
+func (p *process) leave(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended
+}
+
+// inside opens its database while it does not run.
+func (g grave) inside(t *testing.T, f func(tx *db.Tx, a *app.App) error) {
+	t.Helper()
+	insideOf(t, g.data, g.database, func(a *app.App) {
+		within(t, a, func(tx *db.Tx) error { return f(tx, a) })
+	})
 }
 
 func (b *slowBox) set(f func()) {
@@ -124,20 +188,18 @@ func (c watchedConn) Write(p []byte) (int, error) {
 }
 
 // age makes everything in the outbox of a server that does not run due, as if the
-// time had passed that it waits for.
-func age(t *testing.T, data string) (left int64) {
+// time had passed that it waits for, and gives how much that is.
+func (g grave) age(t *testing.T) (left int64) {
 	t.Helper()
-	inside(t, data, func(a *app.App) {
-		within(t, a, func(tx *db.Tx) (err error) {
-			if _, err := tx.Exec(`UPDATE mail_outbox SET lease_ts = 0`); err != nil {
-				return err
-			}
-			if _, err := tx.Exec(`UPDATE jobs SET run_ts = 0, lease_ts = 0 WHERE kind = 'mail.send'`); err != nil {
-				return err
-			}
-			left, err = db.Value[int64](tx, `SELECT COUNT(*) FROM mail_outbox`)
+	g.inside(t, func(tx *db.Tx, _ *app.App) (err error) {
+		if _, err := tx.Exec(`UPDATE mail_outbox SET lease_ts = 0`); err != nil {
 			return err
-		})
+		}
+		if _, err := tx.Exec(`UPDATE jobs SET run_ts = 0, lease_ts = 0 WHERE kind = 'mail.send'`); err != nil {
+			return err
+		}
+		left, err = db.Value[int64](tx, `SELECT COUNT(*) FROM mail_outbox`)
+		return err
 	})
 	return left
 }
@@ -194,29 +256,29 @@ func good(t *testing.T, p *process, m *netmail.Message, a asked, secret string) 
 // TestK16_AKillAfterTheAnswerLosesNoMail kills the server when it has answered that a
 // mail is on its way, and nobody has taken it yet.
 func TestK16_AKillAfterTheAnswerLosesNoMail(t *testing.T) {
-	for name, setting := range map[string]string{"the mail server is busy": "false", "the answer does not wait for the mail": "true"} {
+	for name, hide := range map[string]string{"the mail server is busy": "false", "the answer does not wait for the mail": "true"} {
 		t.Run(name, func(t *testing.T) {
-			box := newSlowBox(t)
-			data := filepath.Join(t.TempDir(), "data")
-			environment := box.environment("NARTHEX_THREEPID_HIDE_EXISTENCE=" + setting)
-			p := spawn(t, data, environment...)
-			for i := range mailRounds {
-				secret := "secret" + string(rune('a'+i))
-				box.set(func() { box.busy = true })
-				a, err := askForMail(p, secret)
-				p.end()
-				if err != nil || a.SID == "" {
-					t.Fatalf("got %+v, %v", a, err)
+			overBoth(t, func(t *testing.T, box *slowBox, g grave) {
+				g.environment = append(g.environment, "NARTHEX_THREEPID_HIDE_EXISTENCE="+hide)
+				p := g.rise(t)
+				for i := range mailRounds {
+					secret := fmt.Sprint("secret", i)
+					box.set(func() { box.busy = true })
+					a, err := askForMail(p, secret)
+					p.end()
+					if err != nil || a.SID == "" {
+						t.Fatalf("got %+v, %v", a, err)
+					}
+					if left := g.age(t); left != 1 {
+						t.Fatalf("%d mails are in the outbox, want 1", left)
+					}
+					box.set(func() { box.busy = false })
+					p = g.rise(t)
+					m := <-box.arrived
+					good(t, p, m, a, secret)
+					box.noMore(t)
 				}
-				if left := age(t, data); left != 1 {
-					t.Fatalf("%d mails are in the outbox, want 1", left)
-				}
-				box.set(func() { box.busy = false })
-				p = spawn(t, data, environment...)
-				m := <-box.arrived
-				good(t, p, m, a, secret)
-				box.noMore(t)
-			}
+			})
 		})
 	}
 }
@@ -226,100 +288,108 @@ func TestK16_AKillAfterTheAnswerLosesNoMail(t *testing.T) {
 func TestK16_AKillAtTheMailServersAnswer(t *testing.T) {
 	for _, when := range []string{"before", "after"} {
 		t.Run(when, func(t *testing.T) {
-			box := newSlowBox(t)
-			data := filepath.Join(t.TempDir(), "data")
-			for i := range mailRounds {
-				secret := "secret" + string(rune('a'+i))
-				p := spawn(t, data, box.environment()...)
-				box.set(func() {
-					if when == "before" {
-						box.before = p.end
-					} else {
-						box.after = p.kill
-					}
-				})
-				a, asking := askForMail(p, secret)
-				p.end()
-				box.set(func() { box.before, box.after = nil, nil })
-				m := <-box.arrived
-				left := age(t, data)
-				p = spawn(t, data, box.environment()...)
-				if left > 0 { // it was killed before it could note that the mail is sent
-					again := <-box.arrived
-					if again.Header.Get("Message-Id") != m.Header.Get("Message-Id") {
-						t.Errorf("the mail came again as another one: %s, and then %s", m.Header.Get("Message-Id"), again.Header.Get("Message-Id"))
-					}
+			overBoth(t, func(t *testing.T, box *slowBox, g grave) {
+				for i := range mailRounds {
+					killedAtTheAnswer(t, box, g, when, fmt.Sprint("secret", i))
 				}
-				box.noMore(t)
-				if asking != nil { // the client asks again, as clients do: the session is the same
-					if a, asking = askForMail(p, secret); asking != nil {
-						t.Fatal(asking)
-					}
-				}
-				good(t, p, m, a, secret)
-				box.noMore(t)
-				p.end()
-				if left := age(t, data); left != 0 {
-					t.Errorf("%d mails are still in the outbox", left)
-				}
-			}
+			})
 		})
+	}
+}
+
+func killedAtTheAnswer(t *testing.T, box *slowBox, g grave, when, secret string) {
+	t.Helper()
+	p := g.rise(t)
+	box.set(func() {
+		if when == "before" {
+			box.before = p.end
+		} else {
+			box.after = p.kill
+		}
+	})
+	a, asking := askForMail(p, secret)
+	p.end()
+	box.set(func() { box.before, box.after = nil, nil })
+	m := <-box.arrived
+	left := g.age(t)
+	p = g.rise(t)
+	if left > 0 { // it was killed before it could note that the mail is sent
+		again := <-box.arrived
+		if first, second := m.Header.Get("Message-Id"), again.Header.Get("Message-Id"); first == "" || first != second {
+			t.Errorf("the mail came again as another one: %q, and then %q", first, second)
+		}
+	} else if when == "before" {
+		t.Error("a mail was noted as sent before the mail server said so")
+	}
+	if asking != nil { // the client asks again, as clients do: the session is the same
+		if a, asking = askForMail(p, secret); asking != nil {
+			t.Fatal(asking)
+		}
+	}
+	good(t, p, m, a, secret)
+	p.leave(t) // in peace: it notes what it has sent
+	box.noMore(t)
+	if left := g.age(t); left != 0 {
+		t.Errorf("%d mails are still in the outbox", left)
 	}
 }
 
 // TestK16_AKillAfterAnApprovalLosesNoMail kills the server when an administrator has
 // been told that an account is approved, and its owner has not.
 func TestK16_AKillAfterAnApprovalLosesNoMail(t *testing.T) {
-	box := newSlowBox(t)
-	box.busy = true
-	data := filepath.Join(t.TempDir(), "data")
-	environment := box.environment("NARTHEX_APPROVAL_ENABLED=true", "NARTHEX_APPROVAL_REQUIRED_FOR_NEW_ACCOUNTS=true", "NARTHEX_APPROVAL_NOTIFY_EMAIL=true")
-	token := ""
-	inside(t, data, func(a *app.App) {
-		within(t, a, func(tx *db.Tx) (err error) {
-			const root = id.UserID("@root:localhost")
+	overBoth(t, func(t *testing.T, box *slowBox, g grave) {
+		const root = id.UserID("@root:localhost")
+		g.environment = append(g.environment, "NARTHEX_APPROVAL_ENABLED=true", "NARTHEX_APPROVAL_REQUIRED_FOR_NEW_ACCOUNTS=true", "NARTHEX_APPROVAL_NOTIFY_EMAIL=true")
+		box.busy = true
+		p := g.rise(t)
+		send(t, p, "POST", "/_matrix/client/v3/register", "", `{"username":"alice","password":"a long password","auth":{"type":"m.login.dummy"}}`, http.StatusForbidden)
+		p.end()
+		var token string
+		g.inside(t, func(tx *db.Tx, a *app.App) (err error) {
 			if err := a.Accounts.Insert(tx, accounts.Account{UserID: root, PasswordHash: "none", Admin: true}); err != nil {
 				return err
 			}
 			if err := a.Accounts.PutDevice(tx, root, "DEVICE", nil); err != nil {
 				return err
 			}
-			token, err = a.OAuth.IssueToken(tx, root, "DEVICE", 0)
+			if token, err = a.OAuth.IssueToken(tx, root, "DEVICE", 0); err != nil {
+				return err
+			}
+			_, err = tx.Exec(`INSERT INTO user_threepids (medium, address, user_id, validated_ts, added_ts) VALUES ('email', 'alice@example.org', $1, 1, 1)`, killUser)
 			return err
 		})
+		p = g.rise(t)
+		send(t, p, "POST", "/_narthex/admin/v1/registrations/"+string(killUser)+"/approve", token, "{}", http.StatusOK)
+		p.end()
+		if left := g.age(t); left != 1 {
+			t.Fatalf("%d mails are in the outbox, want 1", left)
+		}
+		box.set(func() { box.busy = false })
+		p = g.rise(t)
+		if to := (<-box.arrived).Header.Get("To"); !strings.Contains(to, "alice@example.org") {
+			t.Errorf("the mail is to %s", to)
+		}
+		p.end()
+		box.noMore(t)
 	})
-	p := spawn(t, data, environment...)
-	resp, err := http.Post(p.url+"/_matrix/client/v3/register", "application/json", strings.NewReader(`{"username":"alice","password":"a long password","auth":{"type":"m.login.dummy"}}`))
+}
+
+// send makes a request that is to be answered with the status.
+func send(t *testing.T, p *process, method, path, token, body string, want int) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, p.url+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close()
-	p.end()
-	inside(t, data, func(a *app.App) {
-		within(t, a, func(tx *db.Tx) error {
-			_, err := tx.Exec(`INSERT INTO user_threepids (medium, address, user_id, validated_ts, added_ts) VALUES ('email', 'alice@example.org', $1, 1, 1)`, killUser)
-			return err
-		})
-	})
-	p = spawn(t, data, environment...)
-	req, err := http.NewRequest("POST", p.url+"/_narthex/admin/v1/registrations/"+string(killUser)+"/approve", strings.NewReader("{}"))
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	if resp, err = http.DefaultClient.Do(req); err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("got %v, %v", resp, err)
+	defer resp.Body.Close()
+	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode != want {
+		t.Fatalf("%s %s: got %d %s, want %d", method, path, resp.StatusCode, answer, want)
 	}
-	resp.Body.Close()
-	p.end()
-	if left := age(t, data); left != 1 {
-		t.Fatalf("%d mails are in the outbox, want 1", left)
-	}
-	box.set(func() { box.busy = false })
-	spawn(t, data, environment...)
-	m := <-box.arrived
-	if to := m.Header.Get("To"); !strings.Contains(to, "alice@example.org") {
-		t.Errorf("the mail is to %s", to)
-	}
-	box.noMore(t)
 }

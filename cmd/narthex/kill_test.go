@@ -97,8 +97,14 @@ func (p *process) token(form url.Values, deadly bool) (status int, answer map[st
 // inside opens the database of a server that does not run, in this process.
 func inside(t *testing.T, data string, f func(a *app.App)) {
 	t.Helper()
+	insideOf(t, data, "", f)
+}
+
+// insideOf is inside for another database than the one in the folder of data.
+func insideOf(t *testing.T, data, database string, f func(a *app.App)) {
+	t.Helper()
 	cfg := config.Default()
-	cfg.Data, cfg.Dev, cfg.ServerName = data, true, "localhost"
+	cfg.Data, cfg.Database, cfg.Dev, cfg.ServerName = data, database, true, "localhost"
 	a, err := app.Open(t.Context(), cfg, app.Seams{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
