@@ -97,8 +97,8 @@ func addresses(p *player) {
 	p.refused("Mia", "types the code. It was the right one, but it is too late.", "POST", submitCode, shows("secret4", "{code}"), errcode.SessionExpired)
 
 	p.asksForCode("secret5")
-	for range 5 {
-		p.refused("Her little brother", "guesses.", "POST", submitCode, shows("secret5", "{wrong}"), errcode.TokenIncorrect)
+	for _, what := range []string{"guesses.", "guesses again.", "has another idea.", "tries his birthday.", "tries it backwards."} {
+		p.refused("Her little brother", what, "POST", submitCode, shows("secret5", "{wrong}"), errcode.TokenIncorrect)
 	}
 	p.refused("Mia", "types the right code. After five wrong ones it is good for nothing any more.", "POST", submitCode, shows("secret5", "{code}"), errcode.SessionExpired)
 	p.asksForCode("secret6")
