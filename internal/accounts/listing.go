@@ -67,10 +67,10 @@ func (s *Service) SearchRegistrations(tx *db.Tx, search string, states []string,
 	}
 	rows, err = db.All(tx, func(r db.Row) (row Registration, err error) {
 		var created int64
-		err = r.Scan(&row.UserID, &created, &row.Signup.IP, &row.Signup.UserAgent, &row.Signup.Token, &row.Signup.Reason, &row.State)
+		err = r.Scan(&row.UserID, &created, &row.Signup.IP, &row.Signup.UserAgent, &row.Signup.Token, &row.Signup.Reason, &row.Signup.Provider, &row.State)
 		row.Created = time.UnixMilli(created)
 		return row, err
-	}, `SELECT user_id, created_ts, registered_ip, registered_user_agent, registration_token, registration_reason, `+registrationState+among+in.Marks(5)+`)
+	}, `SELECT user_id, created_ts, registered_ip, registered_user_agent, registration_token, registration_reason, sso_provider, `+registrationState+among+in.Marks(5)+`)
 		AND (created_ts, user_id) > ($2, $3) ORDER BY created_ts, user_id LIMIT $4`, in.Args(like(search), created, after, limit+1)...)
 	if len(rows) > limit {
 		rows = rows[:limit]

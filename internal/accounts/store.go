@@ -33,6 +33,7 @@ type Signup struct {
 	IP        string
 	UserAgent string
 	Token     string // the registration token
+	Provider  string // of single sign-on: its ID; empty if none vouched for the person
 	Reason    string // why the person wants to join, in their words: one line; empty if they did not say
 }
 
@@ -40,12 +41,12 @@ type Signup struct {
 func (a Account) Pending() bool { return a.Approved != nil && !*a.Approved }
 
 const accountColumns = `user_id, created_ts, password_hash, admin, guest, approved, locked, suspended, deactivated_ts IS NOT NULL, erased_pos IS NOT NULL, second_factor,
-	registered_ip, registered_user_agent, registration_token, registration_reason`
+	registered_ip, registered_user_agent, registration_token, registration_reason, sso_provider`
 
 func scanAccount(r db.Row) (a Account, err error) {
 	var created int64
 	err = r.Scan(&a.UserID, &created, &a.PasswordHash, &a.Admin, &a.Guest, &a.Approved, &a.Locked, &a.Suspended, &a.Deactivated, &a.Erased, &a.SecondFactor,
-		&a.Signup.IP, &a.Signup.UserAgent, &a.Signup.Token, &a.Signup.Reason)
+		&a.Signup.IP, &a.Signup.UserAgent, &a.Signup.Token, &a.Signup.Reason, &a.Signup.Provider)
 	a.Created = time.UnixMilli(created)
 	return a, err
 }
@@ -85,9 +86,10 @@ func (s *Service) Exists(tx *db.Tx, userID id.UserID) (bool, error) {
 // Insert adds an account, or fails with db.ErrDuplicate and leaves all as it was.
 func (s *Service) Insert(tx *db.Tx, a Account) error {
 	n, err := tx.Exec(`INSERT INTO users (user_id, created_ts, password_hash, admin, guest, approved, locked, suspended, second_factor,
-			registered_ip, registered_user_agent, registration_token, registration_reason)
-		VALUES ($1, $2, $3, $4, $5, $6, FALSE, FALSE, FALSE, $7, $8, $9, $10) ON CONFLICT (user_id) DO NOTHING`,
-		a.UserID, tx.Now.UnixMilli(), a.PasswordHash, a.Admin, a.Guest, a.Approved, a.Signup.IP, printable(a.Signup.UserAgent), a.Signup.Token, a.Signup.Reason)
+			registered_ip, registered_user_agent, registration_token, registration_reason, sso_provider)
+		VALUES ($1, $2, $3, $4, $5, $6, FALSE, FALSE, FALSE, $7, $8, $9, $10, $11) ON CONFLICT (user_id) DO NOTHING`,
+		a.UserID, tx.Now.UnixMilli(), a.PasswordHash, a.Admin, a.Guest, a.Approved, a.Signup.IP, printable(a.Signup.UserAgent), a.Signup.Token, a.Signup.Reason,
+		a.Signup.Provider)
 	if err == nil && n == 0 {
 		return db.ErrDuplicate
 	}

@@ -72,7 +72,7 @@ func (s *Service) listRegistrations(ctx context.Context, _ *httpapi.Call, req li
 		for i, row := range rows {
 			resp.Registrations[i] = registration{
 				UserID: row.UserID, CreatedTS: row.Created.UnixMilli(), DisplayName: profiles[row.UserID].DisplayName,
-				IP: row.Signup.IP, UserAgent: row.Signup.UserAgent, RegistrationToken: orNull(row.Signup.Token), Reason: orNull(row.Signup.Reason), State: row.State,
+				IP: row.Signup.IP, UserAgent: row.Signup.UserAgent, RegistrationToken: orNull(row.Signup.Token), SSOProvider: orNull(row.Signup.Provider), Reason: orNull(row.Signup.Reason), State: row.State,
 			}
 		}
 		return nil

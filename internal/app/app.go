@@ -45,6 +45,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/sms"
 	"github.com/narthex-matrix/narthex/internal/syncer"
 	"github.com/narthex-matrix/narthex/internal/timeline"
+	"github.com/narthex-matrix/narthex/internal/upstream"
 	"github.com/narthex-matrix/narthex/internal/validation"
 	"github.com/narthex-matrix/narthex/internal/visitor"
 	"github.com/narthex-matrix/narthex/internal/web"
@@ -80,6 +81,7 @@ type App struct {
 	server  *httpapi.Server
 	texts   *mail.Templates
 	out     *http.Client // to whatever addresses strangers name
+	vouch   upstream.Directory
 	runner  *jobs.Runner
 	bus     *bus.Local
 	log     *slog.Logger
@@ -108,6 +110,9 @@ func Open(ctx context.Context, cfg config.Config, seams Seams) (_ *App, err erro
 	}
 	if err := a.openOutbound(cfg); err != nil {
 		return nil, err
+	}
+	if a.vouch, err = upstream.Load(cfg, a.out); err != nil {
+		return nil, fmt.Errorf("sso.providers: %w", err)
 	}
 	key, err := loadIdentityKey(ctx, a.DB, cfg)
 	if err != nil {
@@ -145,7 +150,8 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 	notes := notices.New(notices.Deps{DB: a.DB, Config: cfg, Log: seams.Log, Accounts: a.Accounts, AccountData: accountData, Rooms: a.Rooms, Mail: mails})
 	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Profile: profiles, Moderation: reports, Passwords: a.Passwords})
 	visitors := visitor.New(visitor.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Factors: a.Factors, OAuth: a.OAuth})
-	pages := web.New(web.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Factors: a.Factors, OAuth: a.OAuth, Profile: profiles, Passwords: a.Passwords, Visitors: visitors, Validation: validations})
+	vouchers := upstream.New(upstream.Deps{DB: a.DB, Accounts: a.Accounts, Providers: a.vouch})
+	pages := web.New(web.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Factors: a.Factors, OAuth: a.OAuth, Profile: profiles, Passwords: a.Passwords, Visitors: visitors, Upstream: vouchers, Validation: validations})
 	a.AdminPages = adminpages.New(adminpages.Deps{
 		DB: a.DB, Config: cfg, Accounts: a.Accounts, OAuth: a.OAuth, Admin: administration, Mail: mails,
 		Passwords: a.Passwords, Visitors: visitors, Examine: seams.Examine,
@@ -185,6 +191,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 		meetings.Jobs(),
 		a.Factors.Jobs(),
 		a.OAuth.Jobs(),
+		vouchers.Jobs(),
 		identities.Jobs(),
 		a.Rooms.Jobs(),
 		history.Jobs(),

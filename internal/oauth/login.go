@@ -32,13 +32,26 @@ type loginFlow struct {
 	// pages are the better way. Specification: "OAuth 2.0 aware clients".
 	OAuthAware         bool `json:"oauth_aware_preferred,omitzero"`
 	UnstableOAuthAware bool `json:"org.matrix.msc3824.delegated_oidc_compatibility,omitzero"`
+	// Providers are those of single sign-on, each with a button of its own.
+	Providers []identityProvider `json:"identity_providers,omitempty"`
+}
+
+// identityProvider has no icon: that would be a file of the media repository.
+type identityProvider struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Brand string `json:"brand,omitzero"`
 }
 
 func (s *Service) getLoginFlows(context.Context, *httpapi.Call, getLoginFlowsRequest) (getLoginFlowsResponse, error) {
 	aware := s.cfg.OAuth.Enabled
+	var providers []identityProvider
+	for _, p := range s.cfg.SSO.Providers {
+		providers = append(providers, identityProvider{ID: p.ID, Name: p.Name, Brand: p.Brand})
+	}
 	return getLoginFlowsResponse{Flows: []loginFlow{
 		{Type: byPassword},
-		{Type: bySSO, OAuthAware: aware, UnstableOAuthAware: aware},
+		{Type: bySSO, OAuthAware: aware, UnstableOAuthAware: aware, Providers: providers},
 		{Type: byToken, GetLoginToken: true},
 	}}, nil
 }

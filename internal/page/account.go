@@ -34,6 +34,8 @@ type Account struct {
 	DisplayName string
 	Created     time.Time
 	Sessions    int
+	Admin       bool // whether the pages of administrators are open to it
+	Providers   bool // whether there are providers to sign in with
 	// Done is what was just done, in a sentence; empty for nothing.
 	Done string
 }
@@ -74,15 +76,22 @@ func (s Session) Title() string {
 
 // Password changes the password. Its form goes to /account/password.
 type Password struct {
-	UserID    string
-	MinLength int // in characters
-	Problem   Problem
+	UserID string
+	// HasPassword says that there is one to be changed, and asked for.
+	HasPassword bool
+	MinLength   int // in characters
+	Problem     Problem
 }
 
 func (Password) template() string { return "password" }
 
 // Title is the heading.
-func (Password) Title() string { return "Change your password" }
+func (p Password) Title() string {
+	if !p.HasPassword {
+		return "Choose a password"
+	}
+	return "Change your password"
+}
 
 // Profile changes the name that others see. Its form goes to /account/profile.
 type Profile struct {
@@ -98,9 +107,11 @@ func (Profile) Title() string { return "Your profile" }
 
 // Deactivate closes the account for good. Its form goes to /account/deactivate.
 type Deactivate struct {
-	UserID  string
-	Erase   bool // as it was ticked before
-	Problem Problem
+	UserID string
+	// HasPassword says that there is one to be asked for.
+	HasPassword bool
+	Erase       bool // as it was ticked before
+	Problem     Problem
 }
 
 func (Deactivate) template() string { return "deactivate" }
@@ -111,8 +122,10 @@ func (Deactivate) Title() string { return "Close your account" }
 // ResetIdentity allows the next client to replace the keys by which others know
 // this user (cross-signing). Its form goes to /account/identity.
 type ResetIdentity struct {
-	UserID  string
-	Problem Problem
+	UserID string
+	// HasPassword says that there is one to be asked for.
+	HasPassword bool
+	Problem     Problem
 	// Allowed says that it has been allowed, for ten minutes.
 	Allowed bool
 }

@@ -8,7 +8,9 @@ type Confirm struct {
 	// Password, Codes and Passkey say by what the person can prove it. Codes are asked
 	// for only where there is no password.
 	Password, Codes, Passkey bool
-	Problem                  Problem
+	// Providers can ask the person in its place.
+	Providers []Provider
+	Problem   Problem
 }
 
 func (Confirm) template() string { return "confirm" }

@@ -24,6 +24,8 @@ var (
 		URI: "https://" + longHost + "/", Policy: "javascript:alert(1)"}
 )
 
+var providers = []page.Provider{{ID: "example", Name: "Example Login", Icon: true, Begin: "/sso/begin/example?continue=%2Faccount"}, {ID: "other", Name: "Another One", Begin: "/sso/begin/other?continue=%2Faccount"}}
+
 var ownAddresses = []page.OwnAddress{
 	{Mail: true, Medium: "email", Address: "alice@example.org", Shown: "alice@example.org", Added: now.AddDate(0, -3, 0)},
 	{Mail: true, Medium: "email", Address: "alice@" + longHost, Shown: "alice@" + longHost, Added: now.AddDate(0, 0, -1)},
@@ -42,6 +44,15 @@ var pages = map[string]page.Page{
 	"register-taken":      page.Register{Continue: "/account", Username: "alice", MinLength: 8, Problem: page.Problem{Field: "username", Text: "This username is taken. Choose another one."}},
 	"waiting-new":         page.Waiting{New: true, Account: alice, Since: now},
 	"waiting-app":         page.Waiting{Account: alice, Since: now.AddDate(0, 0, -1), Address: "alice@example.org", Reason: "I sing in the choir, and <b>would like</b> to hear what it plans.", For: &element, Return: template.URL("org.element.app:/callback?error=access_denied&state=x")},
+	"sso-waiting":         page.SSO{Account: alice, ReturnsTo: "https://app.element.example", Address: "https://app.element.example/#/login", Here: "/sso", Awaiting: true, New: true},
+	"sign-in-provider":    page.SignIn{Continue: "/account", Register: true, Providers: providers},
+	"register-provider":   page.Register{Continue: "/account", MinLength: 8, Providers: providers},
+	"confirm-provider":    page.Confirm{UserID: alice, Continue: "/account", Providers: providers},
+	"welcome":             page.Welcome{Provider: "Example Login", Label: "alice@example.org", Username: "alice", For: &element, NeedToken: true, Terms: &page.Terms{Name: "Terms of Service", URL: "https://example.org/terms"}, Approval: true, Problem: page.Problem{Field: "username", Text: "The username alice is taken. Choose another one."}},
+	"providers":           page.Providers{Links: []page.ProviderLink{{Provider: "example", Subject: "7", Name: "Example Login", Label: "alice.with.a.long.address@sub.domain.example.org", Linked: now.AddDate(0, -2, 0), Used: now}, {Provider: "gone", Subject: "7", Label: "7", Linked: now.AddDate(0, -2, 0), Used: now}}, Others: providers, Done: "From now on you can sign in with it."},
+	"providers-none":      page.Providers{Others: providers},
+	"onward":              page.Onward{Name: "Example Login", URL: "https://login.example.org/authorize?client_id=1"},
+	"password-none":       page.Password{UserID: alice, MinLength: 8},
 	"signed-out":          page.SignedOut{},
 	"signed-out-closed":   page.SignedOut{Closed: true},
 	"consent":             page.Consent{Client: element, Account: alice, ReturnsTo: "app.element.example", DeviceID: "ABCDEFGHIJ", Here: "/oauth2/authorize?client_id=1", Query: "client_id=1"},
@@ -63,13 +74,13 @@ var pages = map[string]page.Page{
 	"sessions-none":       page.Sessions{},
 	"session":             page.Session{Device: laptop},
 	"session-delete":      page.Session{Device: phone, Ask: true},
-	"password":            page.Password{UserID: alice, MinLength: 8},
-	"password-wrong":      page.Password{UserID: alice, MinLength: 8, Problem: page.Problem{Field: "password", Text: "This is not your password."}},
+	"password":            page.Password{HasPassword: true, UserID: alice, MinLength: 8},
+	"password-wrong":      page.Password{HasPassword: true, UserID: alice, MinLength: 8, Problem: page.Problem{Field: "password", Text: "This is not your password."}},
 	"profile":             page.Profile{UserID: alice, DisplayName: `Alice "Al" <Liddell>`},
-	"deactivate":          page.Deactivate{UserID: alice},
-	"deactivate-wrong":    page.Deactivate{UserID: alice, Erase: true, Problem: page.Problem{Field: "password", Text: "This is not your password."}},
-	"reset-identity":      page.ResetIdentity{UserID: alice},
-	"reset-identity-done": page.ResetIdentity{UserID: alice, Allowed: true},
+	"deactivate":          page.Deactivate{HasPassword: true, UserID: alice},
+	"deactivate-wrong":    page.Deactivate{HasPassword: true, UserID: alice, Erase: true, Problem: page.Problem{Field: "password", Text: "This is not your password."}},
+	"reset-identity":      page.ResetIdentity{HasPassword: true, UserID: alice},
+	"reset-identity-done": page.ResetIdentity{HasPassword: true, UserID: alice, Allowed: true},
 	"security":            page.Security{CanAdd: true, Password: true},
 	"security-all":        page.Security{CanAdd: true, Password: true, Codes: now.AddDate(0, 0, -3), Recovery: 9, Done: "The passkey is added.", Passkeys: []page.Passkey{{ID: "AQID", Name: "Laptop", Added: now.AddDate(0, -1, 0), Used: now.Add(-time.Hour)}, {ID: "BAUG", Name: "Blue <b>key</b>", Added: now}}},
 	"security-no-names":   page.Security{},

@@ -61,7 +61,7 @@ func Render(f Frame, p Page) ([]byte, error) {
 	}
 	s := shell{Frame: f, Page: p}
 	switch p.(type) {
-	case Account, Sessions, Session, Password, Profile, Deactivate, ResetIdentity, Addresses, RemoveAddress, Confirm, Security, PasskeyDetails:
+	case Account, Sessions, Session, Password, Profile, Deactivate, ResetIdentity, Addresses, RemoveAddress, Confirm, Providers, Security, PasskeyDetails:
 		s.Account = true
 	}
 	if a, ok := p.(administration); ok {

@@ -18,7 +18,9 @@ type SignIn struct {
 	Username string // as it was typed before
 	Register bool   // whether accounts can be made
 	Passkeys bool   // whether browsers keep passkeys for this server
-	Problem  Problem
+	// Providers can vouch for people.
+	Providers []Provider
+	Problem   Problem
 }
 
 func (SignIn) template() string { return "sign_in" }
@@ -36,9 +38,10 @@ type Register struct {
 	Terms     *Terms // what has to be accepted; nil for nothing
 	Accepted  bool
 	Addresses []AddressField
-	Approval  bool    // whether an administrator has to approve the account
-	Reason    *Reason // why the person wants to join; nil if nobody asks
-	MinLength int     // of the password, in characters
+	Approval  bool       // whether an administrator has to approve the account
+	Reason    *Reason    // why the person wants to join; nil if nobody asks
+	MinLength int        // of the password, in characters
+	Providers []Provider // whose people get accounts, too
 	Problem   Problem
 }
 
@@ -141,9 +144,17 @@ type SSO struct {
 	// the browser goes next; Address is all of it, and goes into the form.
 	ReturnsTo, Address string
 	Here               string
+	// Awaiting says that the account needs the approval of an administrator, and New
+	// that it has just been made.
+	Awaiting, New bool
 }
 
 func (SSO) template() string { return "sso" }
 
 // Title is the heading.
-func (SSO) Title() string { return "Sign in to another app?" }
+func (s SSO) Title() string {
+	if s.Awaiting {
+		return "Waiting for approval"
+	}
+	return "Sign in to another app?"
+}

@@ -69,6 +69,7 @@ func (s *Service) Enrol(tx *db.Tx, person Person, a accounts.Account, registrati
 		}
 		return a, err
 	}
+	a.Signup.Provider = person.Provider
 	made, err := s.accounts.Enrol(tx, a, registrationToken)
 	if err != nil {
 		return made, err

@@ -24,19 +24,16 @@ const CallbackPath = "/sso/callback/"
 
 // Deps are what the service stands on.
 type Deps struct {
-	DB       *db.DB
-	Config   config.Config
-	Accounts *accounts.Service
-	// Client reaches the providers: one of package outbound, which follows no
-	// redirects.
-	Client *http.Client
+	DB        *db.DB
+	Accounts  *accounts.Service
+	Providers Directory
 }
 
 // Service sends people to providers and takes them back.
 type Service struct {
 	db        *db.DB
 	accounts  *accounts.Service
-	providers []*provider
+	providers Directory
 }
 
 // provider is one of the configuration, with what was discovered about it.
@@ -67,12 +64,17 @@ type Provider struct {
 	Registers bool
 }
 
-// New makes the service. It fails if the icon of a provider cannot be read.
-func New(d Deps) (*Service, error) {
-	s := &Service{db: d.DB, accounts: d.Accounts}
-	for _, entry := range d.Config.SSO.Providers {
+// Directory holds the providers of a configuration.
+type Directory []*provider
+
+// Load reads the providers of the configuration, which has been checked. The client
+// reaches them: one of package outbound, which follows no redirects. It asks none of
+// them anything. It fails if a template or an icon cannot be read.
+func Load(cfg config.Config, client *http.Client) (Directory, error) {
+	var all Directory
+	for _, entry := range cfg.SSO.Providers {
 		p := &provider{
-			Provider: entry, needs: entry.Requirements(), client: d.Client, callback: d.Config.BaseURL() + CallbackPath + entry.ID,
+			Provider: entry, needs: entry.Requirements(), client: client, callback: cfg.BaseURL() + CallbackPath + entry.ID,
 			texts: map[string]*template.Template{},
 		}
 		for name, text := range map[string]string{"localpart": entry.Localpart, "displayname": entry.DisplayName, "email": entry.Email} {
@@ -89,9 +91,14 @@ func New(d Deps) (*Service, error) {
 			}
 			p.icon = Icon{Body: body, ContentType: config.IconTypes[strings.ToLower(filepath.Ext(entry.Icon))]}
 		}
-		s.providers = append(s.providers, p)
+		all = append(all, p)
 	}
-	return s, nil
+	return all, nil
+}
+
+// New makes the service.
+func New(d Deps) *Service {
+	return &Service{db: d.DB, accounts: d.Accounts, providers: d.Providers}
 }
 
 // Providers are those of the configuration, in its order.
@@ -141,6 +148,7 @@ type Failure struct {
 	Cause error
 }
 
+// Error gives the words.
 func (f *Failure) Error() string { return f.Text }
 
 // Unwrap gives the cause.

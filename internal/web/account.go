@@ -76,7 +76,8 @@ func (s *Service) showAccount(ctx context.Context, call *httpapi.Call, req showA
 		return v.Leave(here)
 	}
 	account := v.Browser.Account
-	p := page.Account{UserID: string(account.UserID), Created: account.Created, Done: done[req.Done]}
+	p := page.Account{UserID: string(account.UserID), Created: account.Created, Done: done[req.Done], Providers: len(s.upstream.Providers()) > 0}
+	p.Admin = account.Admin && !account.Suspended
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		sessions, err := s.oauth.Sessions(tx, account.UserID)
 		if err != nil {

@@ -67,6 +67,9 @@ func (s *Service) showConsent(ctx context.Context, call *httpapi.Call, req conse
 	case v.Awaiting():
 		return s.waitFor(v, a)
 	}
+	if reply, again, err := s.askAgain(v, consentPath(query)); again || err != nil {
+		return reply, err
+	}
 	var replaces *accounts.Device
 	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
 		replaces, err = s.oauth.Replaces(tx, a, v.UserID())
@@ -141,6 +144,9 @@ func (s *Service) answerConsent(ctx context.Context, call *httpapi.Call, req ans
 		return v.Stale(consentPath(query))
 	case v.Awaiting():
 		return s.waitFor(v, a)
+	}
+	if reply, again, err := s.askAgain(v, consentPath(query)); again || err != nil {
+		return reply, err
 	}
 	switch req.Answer {
 	case "deny":

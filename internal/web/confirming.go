@@ -37,8 +37,12 @@ func confirmPathFor(next string) string {
 
 func (s *Service) confirmPage(ctx context.Context, v *visitor.Visitor, next string) (page.Confirm, error) {
 	has, err := s.factorsOf(ctx, v)
+	if err != nil {
+		return page.Confirm{}, err
+	}
+	providers, err := s.providersOf(ctx, v, next)
 	return page.Confirm{
-		UserID: string(v.UserID()), Continue: visitor.Next(next), Password: v.Browser.Account.PasswordHash != "",
+		UserID: string(v.UserID()), Continue: visitor.Next(next), Password: hasPassword(v), Providers: providers,
 		Codes: !has.Codes.IsZero(), Passkey: len(has.Passkeys) > 0 && s.factors.HasPasskeys(),
 	}, err
 }

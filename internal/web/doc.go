@@ -5,7 +5,8 @@
 // package page's matter, who comes to them package visitor's, and what they do is that
 // of accounts, oauth and profile.
 //
-// It promises that a GET changes nothing; that a POST does nothing unless its form
+// It promises that a GET changes nothing, but for one that comes back from a provider of
+// single sign-on with what only the provider and this browser know; that a POST does nothing unless its form
 // was made for the browser that sends it, in the session that it has now; that
 // nobody is sent anywhere but to a path of this server, to an address that an app
 // has registered, or to one that the page has shown and asked about; and that

@@ -35,6 +35,9 @@ func (s *Service) showLink(ctx context.Context, call *httpapi.Call, req showLink
 	if err != nil {
 		return wrongCode(v, req.UserCode, err)
 	}
+	if reply, again, err := s.askAgain(v, linkPageOf(req.UserCode)); d.Decision == oauth.Undecided && !v.Awaiting() && (again || err != nil) {
+		return reply, err
+	}
 	if d.Decision != oauth.Undecided {
 		return v.Show(http.StatusOK, page.LinkDone{Client: shown(d.Client), Allowed: d.Decision == oauth.Allowed, Earlier: true})
 	}
@@ -98,6 +101,9 @@ func (s *Service) answerLink(ctx context.Context, call *httpapi.Call, req answer
 			p := linkPageFor(v, d)
 			p.Problem = unclear
 			return v.Show(http.StatusBadRequest, p)
+		}
+		if reply, again, err := s.askAgain(v, linkPageOf(req.UserCode)); req.Answer == "allow" && !v.Awaiting() && (again || err != nil) {
+			return reply, err
 		}
 		d.Decision, err = s.decide(ctx, v, req)
 		if errors.Is(err, errcode.NotFound) { // it has run out in the meantime

@@ -68,11 +68,14 @@ func (s *Service) showPassword(ctx context.Context, call *httpapi.Call, _ showPa
 	if v == nil {
 		return reply, err
 	}
+	if unproved(v) {
+		return v.Confirm(passwordPath)
+	}
 	return v.Show(http.StatusOK, s.passwordPage(v))
 }
 
 func (s *Service) passwordPage(v *visitor.Visitor) page.Password {
-	return page.Password{UserID: string(v.UserID()), MinLength: s.cfg.Login.Password.MinLength}
+	return page.Password{UserID: string(v.UserID()), HasPassword: hasPassword(v), MinLength: s.cfg.Login.Password.MinLength}
 }
 
 type changePasswordRequest struct {
@@ -117,7 +120,7 @@ func (s *Service) replacePassword(ctx context.Context, v *visitor.Visitor, req c
 	if err := s.checkNewPassword(req.NewPassword, req.PasswordAgain); err != nil {
 		return err
 	}
-	proved, err := s.prove(ctx, v, req.Password)
+	proved, err := s.proveNow(ctx, v, req.Password)
 	if err != nil {
 		return err
 	}
@@ -145,7 +148,10 @@ func (s *Service) showDeactivate(ctx context.Context, call *httpapi.Call, _ show
 	if v == nil {
 		return reply, err
 	}
-	return v.Show(http.StatusOK, page.Deactivate{UserID: string(v.UserID())})
+	if unproved(v) {
+		return v.Confirm(deactivatePath)
+	}
+	return v.Show(http.StatusOK, page.Deactivate{UserID: string(v.UserID()), HasPassword: hasPassword(v)})
 }
 
 type deactivateRequest struct {
@@ -163,7 +169,7 @@ func (s *Service) deactivate(ctx context.Context, call *httpapi.Call, req deacti
 		return v.Stale(deactivatePath)
 	}
 	erase := req.Erase == "yes"
-	proved, err := s.prove(ctx, v, req.Password)
+	proved, err := s.proveNow(ctx, v, req.Password)
 	if err == nil {
 		err = s.db.Write(ctx, func(tx *db.Tx) error {
 			if err := s.hold(tx, proved); err != nil {
@@ -180,7 +186,7 @@ func (s *Service) deactivate(ctx context.Context, call *httpapi.Call, req deacti
 		if err != nil {
 			return httpapi.Reply{}, err
 		}
-		return v.Show(status, page.Deactivate{UserID: string(v.UserID()), Erase: erase, Problem: wrong})
+		return v.Show(status, page.Deactivate{UserID: string(v.UserID()), HasPassword: hasPassword(v), Erase: erase, Problem: wrong})
 	}
 	if err := v.Exit(ctx); err != nil {
 		return httpapi.Reply{}, err
@@ -195,7 +201,10 @@ func (s *Service) showIdentity(ctx context.Context, call *httpapi.Call, _ showId
 	if v == nil {
 		return reply, err
 	}
-	return v.Show(http.StatusOK, page.ResetIdentity{UserID: string(v.UserID())})
+	if unproved(v) {
+		return v.Confirm(identityPath)
+	}
+	return v.Show(http.StatusOK, page.ResetIdentity{UserID: string(v.UserID()), HasPassword: hasPassword(v)})
 }
 
 type allowIdentityResetRequest struct {
@@ -213,8 +222,8 @@ func (s *Service) allowIdentityReset(ctx context.Context, call *httpapi.Call, re
 	if !v.Owns(req.Token) {
 		return v.Stale(identityPath)
 	}
-	p := page.ResetIdentity{UserID: string(v.UserID())}
-	proved, err := s.prove(ctx, v, req.Password)
+	p := page.ResetIdentity{UserID: string(v.UserID()), HasPassword: hasPassword(v)}
+	proved, err := s.proveNow(ctx, v, req.Password)
 	if err == nil {
 		err = s.db.Write(ctx, func(tx *db.Tx) error {
 			if err := s.hold(tx, proved); err != nil {

@@ -65,6 +65,7 @@ func (s *Service) registerPage(ctx context.Context, to string) (page.Register, e
 		Continue: visitor.Next(to), For: client, Addresses: s.addressFields(),
 		NeedToken: s.cfg.Registration.RequireToken, Approval: s.accounts.ApprovalRequired(), MinLength: s.cfg.Login.Password.MinLength,
 	}
+	p.Providers = s.shownProviders(to, true)
 	if asks, required := s.accounts.AsksReason(); asks {
 		p.Reason = &page.Reason{Required: required, MaxLength: accounts.MaxReason}
 	}

@@ -116,9 +116,10 @@ func TestA19_A32_RegistrationWithApproval(t *testing.T) {
 			t.Errorf("the way back is %q, without %q", back, part)
 		}
 	}
-	for _, path := range []string{"/account", "/account/sessions", "/account/password", "/sso?redirect_url=https%3A%2F%2Fchat.example.net%2F"} {
+	for _, path := range []string{"/account", "/account/sessions", "/account/password"} {
 		s.Get(t, path).Shows(t, 200, "Waiting for approval").Without(t, "<form")
 	}
+	s.Get(t, "/sso?redirect_url=https%3A%2F%2Fchat.example.net%2F").Shows(t, 200, "Waiting for approval", "The app will tell you the same.")
 	if answer := s.Post(t, "/oauth2/authorize", with(queryOf(page), "answer", "allow")); answer.Status == 303 && strings.Contains(answer.Location, "code=") {
 		t.Errorf("got a code: %s", answer.Location)
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/upstream"
 	"github.com/narthex-matrix/narthex/internal/visitor"
 )
 
@@ -55,6 +56,14 @@ func (s *Service) Routes() []httpapi.Route {
 
 		httpapi.Page("GET "+visitor.ConfirmPath, "showConfirm", httpapi.Cheap, s.showConfirm),
 		httpapi.Page("POST "+visitor.ConfirmPath, "confirmIdentity", httpapi.Login, s.confirmIdentity),
+
+		httpapi.Page("GET "+beginPath+"{idpId}", "beginAtProvider", httpapi.Cheap, s.beginAtProvider).Fails(errcode.NotFound),
+		httpapi.Page("GET "+upstream.CallbackPath+"{idpId}", "returnFromProvider", httpapi.Login, s.returnFromProvider).Fails(errcode.NotFound),
+		httpapi.Page("GET "+welcomePath, "showWelcome", httpapi.Cheap, s.showWelcome),
+		httpapi.Page("POST "+welcomePath, "enrolVouched", httpapi.Registration, s.enrolVouched),
+		httpapi.Page("GET /sso/icon/{idpId}", "getProviderIcon", httpapi.Unlimited, s.providerIcon).Fails(errcode.NotFound),
+		httpapi.Page("GET "+providersPath, "showProviders", httpapi.Cheap, s.showProviders),
+		httpapi.Page("POST "+providersPath, "changeProviders", httpapi.Cheap, s.changeProviders).Fails(errcode.NotFound),
 
 		httpapi.Page("GET "+accountPath, "showAccount", httpapi.Cheap, s.showAccount),
 		httpapi.Page("GET "+sessionsPath, "showSessions", httpapi.Cheap, s.showSessions),

@@ -37,7 +37,7 @@ func (s *Service) showSignIn(ctx context.Context, call *httpapi.Call, req showSi
 
 func (s *Service) signInPage(ctx context.Context, to string) (page.SignIn, error) {
 	client, err := s.clientOf(ctx, visitor.Next(to))
-	return page.SignIn{Continue: visitor.Next(to), For: client, Register: s.mayRegister() == nil, Media: s.media(), Passkeys: s.factors.HasPasskeys()}, err
+	return page.SignIn{Continue: visitor.Next(to), For: client, Register: s.mayRegister() == nil, Media: s.media(), Passkeys: s.factors.HasPasskeys(), Providers: s.shownProviders(to, false)}, err
 }
 
 // clientOf gives the app for whose sake somebody signs in, or nil.

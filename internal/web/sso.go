@@ -45,9 +45,16 @@ type redirectToIdPRequest struct {
 	Action      string `query:"action"`
 }
 
-// redirectToIdP knows no identity providers: people sign in here.
-func (s *Service) redirectToIdP(context.Context, *httpapi.Call, redirectToIdPRequest) (httpapi.Reply, error) {
-	return httpapi.Reply{}, errcode.NotFound.New("This server has no such identity provider. Sign in without choosing one.")
+// redirectToIdP takes a client of the older way to a provider, and from there to the
+// page that asks whether to go back to it.
+func (s *Service) redirectToIdP(_ context.Context, _ *httpapi.Call, req redirectToIdPRequest) (httpapi.Reply, error) {
+	if _, there := s.upstream.Provider(req.IdpID); !there {
+		return httpapi.Reply{}, noSuchProvider()
+	}
+	if _, err := checkRedirect(req.RedirectURL); err != nil {
+		return httpapi.Reply{}, err
+	}
+	return httpapi.Redirect(beginAt(req.IdpID, ssoPageOf(req.RedirectURL))), nil
 }
 
 type showSSORequest struct {
@@ -55,7 +62,8 @@ type showSSORequest struct {
 }
 
 // showSSO asks whether to go back, signed in, to the client. Since anybody can send
-// a browser here, it asks each time.
+// a browser here, it asks each time. Whoever waits for approval is told so, and goes
+// back like anybody else: the client then learns it from the login (MSC3866, A-27).
 func (s *Service) showSSO(ctx context.Context, call *httpapi.Call, req showSSORequest) (httpapi.Reply, error) {
 	target, err := checkRedirect(req.RedirectURL)
 	if err != nil {
@@ -65,14 +73,15 @@ func (s *Service) showSSO(ctx context.Context, call *httpapi.Call, req showSSORe
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	switch {
-	case !v.SignedIn():
+	if !v.SignedIn() {
 		return v.SignIn(ssoPageOf(req.RedirectURL))
-	case v.Awaiting():
-		return v.Wait(http.StatusOK, page.Waiting{})
+	}
+	if reply, again, err := s.askAgain(v, ssoPageOf(req.RedirectURL)); again || err != nil {
+		return reply, err
 	}
 	reply, err := v.Show(http.StatusOK, page.SSO{
 		Account: string(v.UserID()), ReturnsTo: target, Address: req.RedirectURL, Here: ssoPageOf(req.RedirectURL),
+		Awaiting: v.Awaiting(), New: call.Now.Sub(v.Browser.Account.Created) < visitor.NewFor,
 	})
 	if err == nil {
 		reply.Header.Set("Content-Security-Policy", sendingTo(target))
@@ -100,10 +109,11 @@ func (s *Service) confirmSSO(ctx context.Context, call *httpapi.Call, req confir
 		return v.SignIn(ssoPageOf(req.RedirectURL))
 	case !v.Owns(req.Token):
 		return v.Stale(ssoPageOf(req.RedirectURL))
-	case v.Awaiting():
-		return v.Wait(http.StatusForbidden, page.Waiting{})
 	case req.Answer != "allow":
 		return v.Leave(visitor.Home)
+	}
+	if reply, again, err := s.askAgain(v, ssoPageOf(req.RedirectURL)); again || err != nil {
+		return reply, err
 	}
 	var token string
 	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/page"
 	"github.com/narthex-matrix/narthex/internal/profile"
 	"github.com/narthex-matrix/narthex/internal/secret"
+	"github.com/narthex-matrix/narthex/internal/upstream"
 	"github.com/narthex-matrix/narthex/internal/validation"
 	"github.com/narthex-matrix/narthex/internal/visitor"
 )
@@ -29,6 +30,7 @@ type Deps struct {
 	Profile   *profile.Service
 	Passwords *secret.Passwords
 	Visitors  *visitor.Service
+	Upstream  *upstream.Service
 	// Validation asks whether addresses are people's own.
 	Validation *validation.Service
 }
@@ -43,6 +45,7 @@ type Service struct {
 	profile   *profile.Service
 	passwords *secret.Passwords
 	visitors  *visitor.Service
+	upstream  *upstream.Service
 
 	validation *validation.Service
 }
@@ -51,7 +54,7 @@ type Service struct {
 func New(d Deps) *Service {
 	return &Service{
 		db: d.DB, cfg: d.Config, accounts: d.Accounts, factors: d.Factors, oauth: d.OAuth, profile: d.Profile, passwords: d.Passwords,
-		visitors: d.Visitors, validation: d.Validation,
+		visitors: d.Visitors, upstream: d.Upstream, validation: d.Validation,
 	}
 }
 

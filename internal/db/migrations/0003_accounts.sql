@@ -15,7 +15,8 @@ CREATE TABLE users (
     registered_ip         TEXT    NOT NULL,
     registered_user_agent TEXT    NOT NULL,
     registration_token    TEXT    NOT NULL, -- empty: registered without one
-    registration_reason   TEXT    NOT NULL  -- why the person wants to join; empty: did not say
+    registration_reason   TEXT    NOT NULL, -- why the person wants to join; empty: did not say
+    sso_provider          TEXT    NOT NULL  -- the provider of single sign-on that the person came from; empty: none
 );
 CREATE INDEX users_created ON users (created_ts, user_id) WHERE approved IS NOT NULL;
 CREATE INDEX users_day ON users (created_ts, guest);
