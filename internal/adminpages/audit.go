@@ -48,7 +48,8 @@ func shownEntries(entries []accounts.AuditEntry) []page.Entry {
 }
 
 // inWords makes a sentence of the details of an act: a note as it was written, a word
-// for each thing that is so, and the rest as "name: value".
+// for each thing that is so, nothing for what is not or is zero, and the rest as
+// "name: value".
 func inWords(details jsontext.Value) string {
 	var members map[string]any
 	if json.Unmarshal(details, &members) != nil {
@@ -58,6 +59,10 @@ func inWords(details jsontext.Value) string {
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		switch value := members[name].(type) {
 		case nil:
+		case float64:
+			if value != 0 {
+				words = append(words, strings.ReplaceAll(name, "_", " ")+": "+strconv.FormatFloat(value, 'f', -1, 64))
+			}
 		case bool:
 			if value {
 				words = append(words, strings.ReplaceAll(name, "_", " "))

@@ -94,7 +94,7 @@ func (s *Service) applicants(tx *db.Tx, rows []accounts.Registration) ([]page.Ap
 }
 
 func shownApplicant(userID id.UserID, from accounts.Signup) page.Applicant {
-	return page.Applicant{UserID: string(userID), Reason: from.Reason, IP: from.IP, UserAgent: from.UserAgent, Token: from.Token}
+	return page.Applicant{UserID: string(userID), Reason: from.Reason, IP: from.IP, UserAgent: from.UserAgent, Token: from.Token, Provider: from.Provider}
 }
 
 func shownAddresses(threepids []accounts.Threepid) []string {

@@ -37,6 +37,7 @@ func init() {
 			StuckSince: now.Add(-40 * time.Minute), Version: "Narthex v0.5.0", Database: "PostgreSQL 17.2", Findings: []page.Finding{
 				{What: "Rate limits are off, so that one client can keep the server busy.", Mend: "Set rate_limits.enabled."},
 				{Fault: true, What: "Only 80 MiB are free in /var/lib/narthex: writes are about to fail.", Mend: "Make room."}}},
+		"account-admin":        page.Account{UserID: alice, Created: now, Sessions: 1, Admin: true},
 		"administration-quiet": page.Administration{Signups: chartOf(0, 0), Sessions: page.Chart{}, Version: "Narthex (devel)", Database: "SQLite 3.50"},
 		"not-administrator":    page.NotAdministrator{Account: alice, Here: "/admin"},
 		"first-administrator":  page.FirstAdministrator{Link: "nxt_f_x", MinLength: 8},
