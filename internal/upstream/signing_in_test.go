@@ -16,7 +16,9 @@ import (
 	"github.com/narthex-matrix/narthex/internal/id"
 )
 
-func approval(cfg *config.Config) { cfg.Approval.Enabled, cfg.Approval.RequiredForNewAccounts = true, true }
+func approval(cfg *config.Config) {
+	cfg.Approval.Enabled, cfg.Approval.RequiredForNewAccounts = true, true
+}
 
 // legacy is a client that signs in the older way.
 const legacy = "https://app.example.org/back?x=1"
