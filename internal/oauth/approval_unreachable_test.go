@@ -161,3 +161,26 @@ func TestA64_NoAdvanceNotice(t *testing.T) {
 		}
 	}
 }
+
+// TestA59_NothingTellsWhoWaits holds that a stranger's guesses are counted alike for
+// everybody, and that a name in use is no more than that.
+func TestA59_NothingTellsWhoWaits(t *testing.T) {
+	srv := apitest.New(t, approvalRequired, func(cfg *config.Config) { cfg.RateLimits.Enabled = true })
+	srv.User(t, "alice")
+	pend(t, srv, "carol")
+	tries := map[string]int{}
+	for _, name := range []string{"carol", "alice", "nobody"} {
+		for tries[name] < 100 && login(t, srv, passwordLogin(name, "wrong")).Status != 429 {
+			tries[name]++
+		}
+	}
+	if tries["carol"] != tries["alice"] || tries["carol"] != tries["nobody"] || tries["carol"] == 100 {
+		t.Errorf("wrong passwords until they are refused: %v", tries)
+	}
+	available := func(name string) string {
+		return string(srv.Anyone().Do(t, "GET", registerPath+"/available?username="+name, nil).Fails(t, srv, errcode.UserInUse).Body)
+	}
+	if waits, is := available("carol"), available("alice"); waits != is {
+		t.Errorf("who waits: %s; somebody else: %s", waits, is)
+	}
+}

@@ -36,11 +36,13 @@ const longHost = "a-very-long-name-of-a-host-that-hardly-fits-anywhere.and-then-
 
 // pages are all pages, in each of their shapes, by the name of their picture.
 var pages = map[string]page.Page{
-	"sign-in":             page.SignIn{Continue: "/account", Register: true},
-	"sign-in-for-app":     page.SignIn{Continue: "/oauth2/authorize?client_id=1&state=<&>", For: &element, Register: true},
-	"sign-in-wrong":       page.SignIn{Continue: "/account", Username: "alice", Problem: page.Problem{Text: "The username or the password is wrong."}},
-	"register":            page.Register{Continue: "/account", MinLength: 8},
-	"register-all":        page.Register{Continue: "/account", For: &element, NeedToken: true, Terms: &page.Terms{Name: "Terms of Service", URL: "https://example.org/terms"}, Approval: true, MinLength: 8},
+	"sign-in":         page.SignIn{Continue: "/account", Register: true},
+	"sign-in-for-app": page.SignIn{Continue: "/oauth2/authorize?client_id=1&state=<&>", For: &element, Register: true},
+	"sign-in-wrong":   page.SignIn{Continue: "/account", Username: "alice", Problem: page.Problem{Text: "The username or the password is wrong."}},
+	"register":        page.Register{Continue: "/account", MinLength: 8},
+	"register-all": page.Register{Continue: "/account", For: &element, NeedToken: true, Terms: &page.Terms{Name: "Terms of Service", URL: "https://example.org/terms"}, Approval: true, MinLength: 8,
+		Reason: &page.Reason{MaxLength: 500}},
+	"register-reason":     page.Register{Continue: "/account", Approval: true, MinLength: 8, Reason: &page.Reason{Required: true, MaxLength: 500}, Problem: page.Problem{Field: "reason", Text: "Say why you want to join."}},
 	"register-taken":      page.Register{Continue: "/account", Username: "alice", MinLength: 8, Problem: page.Problem{Field: "username", Text: "This username is taken. Choose another one."}},
 	"waiting-new":         page.Waiting{New: true, Account: alice, Since: now},
 	"waiting-app":         page.Waiting{Account: alice, Since: now.AddDate(0, 0, -1), Address: "alice@example.org", Reason: "I sing in the choir, and <b>would like</b> to hear what it plans.", For: &element, Return: template.URL("org.element.app:/callback?error=access_denied&state=x")},
