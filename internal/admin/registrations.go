@@ -38,7 +38,7 @@ type registration struct {
 	State             string     `json:"state"`
 }
 
-// threepid is an address of an account. The list of registrations shows none.
+// threepid is an address of an account.
 type threepid struct {
 	Medium      validation.Medium `json:"medium"`
 	Address     string            `json:"address"`
@@ -68,16 +68,29 @@ func (s *Service) listRegistrations(ctx context.Context, _ *httpapi.Call, req li
 		if err != nil {
 			return err
 		}
+		addresses, err := s.accounts.AddressesOf(tx, users)
+		if err != nil {
+			return err
+		}
 		resp = listRegistrationsResponse{Registrations: make([]registration, len(rows)), Total: total, NextFrom: next}
 		for i, row := range rows {
 			resp.Registrations[i] = registration{
 				UserID: row.UserID, CreatedTS: row.Created.UnixMilli(), DisplayName: profiles[row.UserID].DisplayName,
 				IP: row.Signup.IP, UserAgent: row.Signup.UserAgent, RegistrationToken: orNull(row.Signup.Token), SSOProvider: orNull(row.Signup.Provider), Reason: orNull(row.Signup.Reason), State: row.State,
 			}
+			resp.Registrations[i].Threepids = threepidsFrom(addresses[row.UserID])
 		}
 		return nil
 	})
 	return resp, err
+}
+
+func threepidsFrom(addresses []accounts.Threepid) []threepid {
+	out := make([]threepid, len(addresses))
+	for i, a := range addresses {
+		out[i] = threepid{Medium: a.Medium, Address: a.Address, AddedAt: a.Added.UnixMilli(), ValidatedAt: a.Validated.UnixMilli()}
+	}
+	return out
 }
 
 func orNull[S ~string](text S) *S {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
+	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/id"
 )
@@ -257,6 +258,26 @@ func TestListRegistrations(t *testing.T) {
 		all := list(t, root, "")
 		if named := all.Registrations[len(all.Registrations)-1]; named.DisplayName == nil || *named.DisplayName != "Name" {
 			t.Errorf("got %+v, want a display name", named)
+		}
+	})
+	t.Run("A-55 the addresses", func(t *testing.T) {
+		srv.Write(t, func(tx *db.Tx) error {
+			_, err := tx.Exec(`INSERT INTO user_threepids (medium, address, user_id, validated_ts, added_ts)
+				VALUES ('email', 'one@example.org', $1, 1000, 2000), ('msisdn', '447700900123', $1, 1000, 3000), ('email', 'four@example.org', $2, 1000, 2000)`, users[1], users[4])
+			return err
+		})
+		for i, r := range list(t, root, "").Registrations {
+			got := fmt.Sprint(r.Threepids)
+			want := map[int]string{
+				1: "[map[added_at:2000 address:one@example.org medium:email validated_at:1000] map[added_at:3000 address:447700900123 medium:msisdn validated_at:1000]]",
+				4: "[map[added_at:2000 address:four@example.org medium:email validated_at:1000]]",
+			}[i]
+			if want == "" {
+				want = "[]"
+			}
+			if got != want {
+				t.Errorf("%s has %s, want %s", r.UserID, got, want)
+			}
 		}
 	})
 	for state, want := range map[string][]id.UserID{

@@ -177,3 +177,60 @@ func TestA4_A37_A40_NoticeOfApproval(t *testing.T) {
 		t.Errorf("got %+v", sent)
 	}
 }
+
+// TestOptionalAddresses holds that a client may give the addresses that a registration
+// asks for, and may leave them out.
+func TestOptionalAddresses(t *testing.T) {
+	mails := apitest.NewMailbox(t)
+	optional := func(media ...string) func(*config.Config) {
+		return func(cfg *config.Config) { cfg.Registration.OptionalThreepids = media }
+	}
+	flowsOf := func(c challenge) (flows []string) {
+		for _, f := range c.Flows {
+			flows = append(flows, strings.Join(f.Stages, " "))
+		}
+		return flows
+	}
+	srv := apitest.New(t, mails.Configure, optional("email"))
+	body := object{"username": "alice", "password": apitest.Password}
+	c := challenged(t, srv, srv.Anyone().Do(t, "POST", registerPath, body))
+	if got, want := flowsOf(c), []string{"m.login.dummy", "m.login.email.identity m.login.dummy"}; !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	stage := with(showMail(t, srv, mails, "alice@example.org"), object{"session": c.Session})
+	c = challenged(t, srv, srv.Anyone().Do(t, "POST", registerPath, with(body, object{"auth": stage})))
+	if !slices.Equal(c.Completed, []string{"m.login.email.identity"}) {
+		t.Errorf("got %+v", c)
+	}
+	last := object{"type": "m.login.dummy", "session": c.Session}
+	s := register(t, srv, with(body, object{"auth": last}))
+	if got := addressesOf(t, srv, s.AccessToken); !strings.Contains(got, `"address":"alice@example.org"`) {
+		t.Errorf("the account has %s", got)
+	}
+	bob := register(t, srv, object{"username": "bob", "password": apitest.Password, "auth": object{"type": "m.login.dummy"}})
+	if got := addressesOf(t, srv, bob.AccessToken); got != `{"threepids":[]}` {
+		t.Errorf("the account has %s", got)
+	}
+	// An address that is not confirmed is not left out by itself.
+	wrong := object{"type": "m.login.email.identity", "threepid_creds": object{"sid": "unknown", "client_secret": clientSecret}}
+	c = challenged(t, srv, srv.Anyone().Do(t, "POST", registerPath, with(body, object{"username": "carol", "auth": wrong})))
+	if c.Errcode != "M_THREEPID_AUTH_FAILED" || len(c.Completed) > 0 {
+		t.Errorf("got %+v", c)
+	}
+
+	both := apitest.New(t, mails.Configure, optional("msisdn"), needs("email"), func(cfg *config.Config) { cfg.Registration.RequireToken = true })
+	c = challenged(t, both, both.Anyone().Do(t, "POST", registerPath, body))
+	if got, want := flowsOf(c), []string{
+		"m.login.registration_token m.login.email.identity m.login.dummy",
+		"m.login.registration_token m.login.email.identity m.login.msisdn m.login.dummy",
+	}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	all := apitest.New(t, mails.Configure, optional("email", "msisdn"))
+	c = challenged(t, all, all.Anyone().Do(t, "POST", registerPath, body))
+	if got, want := flowsOf(c), []string{
+		"m.login.dummy", "m.login.email.identity m.login.dummy", "m.login.msisdn m.login.dummy", "m.login.email.identity m.login.msisdn m.login.dummy",
+	}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
