@@ -1,6 +1,9 @@
 package page
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // ForgotPassword asks where to send the leave to choose a new password. Its form goes
 // to /forgot-password.
@@ -50,22 +53,20 @@ func (a AddressCode) Title() string {
 	if a.Confirmed() {
 		return "Your address is confirmed"
 	}
-	for _, s := range a.Sent {
-		if s.Mail {
-			return "Look into your mails"
-		}
+	if a.AnyMail() {
+		return "Look into your mails"
 	}
 	return "Look at your messages"
 }
 
+// AnyMail reports whether a mail is among what was sent.
+func (a AddressCode) AnyMail() bool {
+	return slices.ContainsFunc(a.Sent, func(s Sent) bool { return s.Mail && !s.Confirmed })
+}
+
 // Confirmed reports whether nothing is left to confirm.
 func (a AddressCode) Confirmed() bool {
-	for _, s := range a.Sent {
-		if !s.Confirmed {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(a.Sent, func(s Sent) bool { return !s.Confirmed })
 }
 
 // NewPassword asks for the new password of somebody who has forgotten the old one. Its
