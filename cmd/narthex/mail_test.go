@@ -87,7 +87,7 @@ func TestMailTest(t *testing.T) {
 
 func TestMailTemplates(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "mail")
-	for _, want := range []string{"wrote 21 files", "wrote 1 files into " + folder + ", and left 20"} {
+	for _, want := range []string{"wrote 25 files", "wrote 1 files into " + folder + ", and left 24"} {
 		std, out := newStreams("")
 		if code := run(context.Background(), []string{"mail", "templates", folder}, std); code != 0 || !contains(out.String(), want) {
 			t.Errorf("got exit code %d and %q, want %q", code, out, want)
