@@ -24,6 +24,8 @@ type userCommand struct {
 	Password   userPasswordCommand   `cmd:"" help:"Give an account another password, and sign it out everywhere."`
 	Admin      userAdminCommand      `cmd:"" help:"Make an account that of a server administrator, or an ordinary one."`
 	Deactivate userDeactivateCommand `cmd:"" help:"End an account for good."`
+
+	ResetFactors userResetFactorsCommand `cmd:"" help:"Remove the second factors of somebody who has lost them."`
 }
 
 // account opens the server and makes a user ID of what was typed: the localpart,

@@ -41,7 +41,9 @@ type Interaction struct {
 	Flows [][]Stage
 	// Purpose is what an address has to have been validated for, in the stages that
 	// ask for one.
-	Purpose validation.Purpose
+	Purpose   validation.Purpose
+	inBrowser bool // whether the password has given way to the page
+
 	// Request is remembered with a new session, for a client that sends its
 	// parameters only once. It is JSON and holds no secrets.
 	Request []byte
@@ -87,6 +89,10 @@ func (s *Service) Interactive(ctx context.Context, call *httpapi.Call, in Intera
 	}
 	if auth == nil {
 		auth = &Auth{}
+	}
+	in, err := s.suited(ctx, call, in)
+	if err != nil {
+		return Proof{}, err
 	}
 	session, failed, err := s.openSession(ctx, call, in, auth)
 	if err != nil {

@@ -58,6 +58,9 @@ var errMoved = errors.New("accounts: the session has moved on")
 // attempt tries to pass a stage and notes it in the session. The fault says why
 // it was not passed.
 func (s *Service) attempt(ctx context.Context, call *httpapi.Call, in Interaction, session *interactiveSession, stage Stage, auth *Auth) (*fault, error) {
+	if stage == PasswordStage && in.inBrowser {
+		return s.refusePassword(ctx, call, auth)
+	}
 	if !in.mayFollow(session.completed, stage) {
 		return &fault{errcode.Unauthorized, "This is not the next stage of any flow. Pass the stages in their order."}, nil
 	}
@@ -99,6 +102,8 @@ func (s *Service) pass(tx *db.Tx, call *httpapi.Call, in Interaction, session *i
 			return &fault{errcode.Unauthorized, "This has not been confirmed on your account's page yet, or too long ago. Open the page and confirm it."}, nil
 		}
 		return nil, err
+	case BrowserStage:
+		return &fault{errcode.Unauthorized, "This has not been confirmed in the browser yet. Open the page and confirm it."}, nil
 	case RegistrationTokenStage:
 		held, err := holdToken(tx, auth.Token)
 		if err == nil && !held {

@@ -25,6 +25,10 @@ import (
 // ServerName is the server name of every server in a test that is not given another.
 const ServerName id.ServerName = "narthex.test"
 
+// ByName, as the public URL of a configuration, stands for the server's own address
+// with a name instead of a number: browsers keep passkeys for names alone.
+const ByName = "http://localhost"
+
 // Server is a running server.
 type Server struct {
 	App *app.App
@@ -101,6 +105,10 @@ func Over(t testing.TB, database string, change ...func(*config.Config)) *Server
 	s := &Server{Log: &Log{}, clock: &clock{}}
 	web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.App.ServeHTTP(w, r) }))
 	s.URL = "http://" + web.Listener.Addr().String()
+	if cfg.PublicURL == ByName {
+		s.URL = strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
+		cfg.PublicURL = s.URL
+	}
 	if cfg.PublicURL == "" {
 		cfg.PublicURL = s.URL
 	}

@@ -139,6 +139,12 @@ func (b *Browser) Press(t testing.TB, text string) int {
 		`(//button[normalize-space()="`+text+`"] | //a[normalize-space()="`+text+`"] | //a[b[normalize-space()="`+text+`"]])`)))
 }
 
+// Appears waits until the element with this id is shown.
+func (b *Browser) Appears(t testing.TB, id string) {
+	t.Helper()
+	b.do(t, "waiting for "+id, chromedp.WaitVisible(chromedp.CSS("#"+id)))
+}
+
 // Focused waits until the field with this id has the focus.
 func (b *Browser) Focused(t testing.TB, id string) {
 	t.Helper()

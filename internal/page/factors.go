@@ -157,3 +157,23 @@ func (SecondStep) template() string { return "second_step" }
 
 // Title is the heading.
 func (SecondStep) Title() string { return "One more step" }
+
+// Fallback asks whether to confirm what an app is about to do. Its form goes to the
+// page of the stage m.login.sso.
+type Fallback struct {
+	Account string
+	What    string // what that is: the end of a sentence; empty if it has no name
+	Session string
+	Here    string
+	Done    bool // whether it is confirmed
+}
+
+func (Fallback) template() string { return "fallback" }
+
+// Title is the heading.
+func (f Fallback) Title() string {
+	if f.Done {
+		return "Confirmed"
+	}
+	return "Confirm what your app does?"
+}

@@ -94,6 +94,8 @@ var pages = map[string]page.Page{
 	"codes-required":      page.OneTimeCodes{Action: "/login/set-up", Secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", Address: "otpauth://totp/x", Required: true, Passkey: true, Continue: "/account", Problem: page.Problem{Field: "code", Text: "This is not the code of now."}},
 	"recovery-codes":      page.RecoveryCodes{First: true, Continue: "/account/security", Codes: []string{"0123-4567-89ab-cdef", "ghjk-mnpq-rstv-wxyz", "0123-4567-89ab-cdeg", "ghjk-mnpq-rstv-wxy0"}},
 	"second-step":         page.SecondStep{Codes: true, Passkey: true, Recovery: true, Continue: "/account"},
+	"fallback":            page.Fallback{Account: alice, What: "sign out one of your sessions", Session: "a-session", Here: "/x"},
+	"fallback-done":       page.Fallback{Account: alice, Done: true},
 	"second-step-codes":   page.SecondStep{Codes: true, Continue: "/account", Problem: page.Problem{Field: "code", Text: "This code is wrong, or was used already. Wait for the next one of your app."}},
 	"confirm-codes":       page.Confirm{UserID: alice, Codes: true, Passkey: true, Continue: "/account/security"},
 	"confirm":             page.Confirm{UserID: alice, Password: true, Passkey: true, Continue: "/account/security"},

@@ -67,6 +67,9 @@ func Render(f Frame, p Page) ([]byte, error) {
 	if a, ok := p.(administration); ok {
 		s.Account, s.Section = true, a.section()
 	}
+	if codes, ok := p.(OneTimeCodes); ok {
+		s.Account = !codes.Required
+	}
 	if scripted, ok := p.(Scripted); ok {
 		s.Script = scripted.Script()
 	}

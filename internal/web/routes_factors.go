@@ -31,6 +31,8 @@ func (s *Service) factorRoutes() []httpapi.Route {
 		httpapi.Page("POST "+setUpPasskeyPath, "setUpFactorByPasskey", httpapi.Login, s.setUpByPasskey).Fails(errcode.NotFound),
 		httpapi.Page("POST "+confirmPasskey, "confirmByPasskey", httpapi.Login, s.confirmByPasskey).Fails(errcode.NotFound),
 
+		httpapi.Page("GET "+fallbackPath, "showFallback", httpapi.Cheap, s.showFallback).Fails(errcode.NotFound),
+		httpapi.Page("POST "+fallbackPath, "passFallback", httpapi.Cheap, s.passFallback).Fails(errcode.NotFound),
 		httpapi.Page("GET "+securityPath, "showSecurity", httpapi.Cheap, s.showSecurity),
 		httpapi.Page("POST "+passkeysPath, "addPasskey", httpapi.Cheap, s.addPasskey).Fails(errcode.NotFound),
 		httpapi.Page("GET "+passkeyPath, "showPasskey", httpapi.Cheap, s.showPasskey).Fails(errcode.NotFound),
