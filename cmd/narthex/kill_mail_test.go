@@ -260,8 +260,8 @@ func TestK16_AKillAfterTheAnswerLosesNoMail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, box *slowBox, g grave) {
 				g.environment = append(g.environment, "NARTHEX_THREEPID_HIDE_EXISTENCE="+hide)
-				p := g.rise(t)
 				for i := range mailRounds {
+					p := g.rise(t)
 					secret := fmt.Sprint("secret", i)
 					box.set(func() { box.busy = true })
 					a, err := askForMail(p, secret)
@@ -276,6 +276,7 @@ func TestK16_AKillAfterTheAnswerLosesNoMail(t *testing.T) {
 					p = g.rise(t)
 					m := <-box.arrived
 					good(t, p, m, a, secret)
+					p.leave(t) // in peace: it notes what it has sent
 					box.noMore(t)
 				}
 			})
