@@ -98,6 +98,9 @@ func TestServe(t *testing.T) {
 	if !contains(srv.out.String(), "as example.org") || !contains(srv.out.String(), "user create --admin --data "+data+" --server-name example.org NAME") {
 		t.Errorf("the greeting lacks the name, or the command for the first administrator: %s", srv.out)
 	}
+	if !contains(srv.out.String(), srv.url+"/admin/first?token=nxt_f_") {
+		t.Errorf("the greeting lacks the link for the first administrator: %s", srv.out)
+	}
 	if status, body := get(t, srv.url+"/_matrix/client/nothing"); status != 404 || !contains(body, "M_UNRECOGNIZED") {
 		t.Errorf("an unknown path: got %d %s", status, body)
 	}
