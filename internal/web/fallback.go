@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -12,8 +13,6 @@ import (
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/page"
 )
-
-const fallbackPath = "/_matrix/client/v3/auth/{stage}/fallback/web"
 
 // operations are the sentences about what an app wants to be confirmed.
 var operations = map[string]string{
@@ -57,7 +56,7 @@ func (s *Service) showFallback(ctx context.Context, call *httpapi.Call, req fall
 }
 
 func fallbackFor(session string) string {
-	return "/_matrix/client/v3/auth/" + string(accounts.BrowserStage) + "/fallback/web?" + url.Values{"session": {session}}.Encode()
+	return strings.ReplaceAll(fallbackPath, "{stage}", string(accounts.BrowserStage)) + "?" + url.Values{"session": {session}}.Encode()
 }
 
 func nothingToConfirm() error {

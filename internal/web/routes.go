@@ -19,6 +19,8 @@ const (
 	ssoPath       = "/sso"
 	signedOutPath = "/signed-out"
 
+	fallbackPath = "/_matrix/client/v3/auth/{stage}/fallback/web"
+
 	accountPath  = visitor.Home
 	sessionsPath = "/account/sessions"
 	sessionPath  = "/account/session"
