@@ -303,7 +303,7 @@ func TestBodiesAreSentAgain(t *testing.T) {
 	}
 }
 
-func TestOneRefreshForAll(t *testing.T) {
+func TestOneRefreshForAllAtOnce(t *testing.T) {
 	w := newWeb()
 	c, _, s := signedIn(w)
 	w.advance(10 * time.Minute)

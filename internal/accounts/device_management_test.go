@@ -127,7 +127,7 @@ func TestDeleteDevices(t *testing.T) {
 	})
 }
 
-func TestAProofIsSpentOnce(t *testing.T) {
+func TestAProofUsedAtOnceIsSpentOnce(t *testing.T) {
 	srv := apitest.New(t)
 	alice := srv.User(t, "alice")
 	const path = "/_matrix/client/v1/login/get_token"

@@ -111,9 +111,9 @@ func TestTP67_StagesWithAddresses(t *testing.T) {
 	})
 }
 
-// TestTP31_OneResetForOneValidation holds that of many requests at once with one
+// TestTP31_OneResetForOneValidationAtOnce holds that of many requests at once with one
 // validation only one changes the password.
-func TestTP31_OneResetForOneValidation(t *testing.T) {
+func TestTP31_OneResetForOneValidationAtOnce(t *testing.T) {
 	srv, mails := withMail(t)
 	own(t, srv, srv.User(t, "alice").UserID, "email", "alice@example.org")
 	sid := validate(t, srv, mails, resetEmailPath, "alice@example.org")

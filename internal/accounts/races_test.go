@@ -12,9 +12,9 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 )
 
-// TestADeactivatedAccountGetsNoPassword changes the password of an account that
+// TestADeactivatedAccountGetsNoPasswordAtOnce changes the password of an account that
 // is deactivated when the request has been let in.
-func TestADeactivatedAccountGetsNoPassword(t *testing.T) {
+func TestADeactivatedAccountGetsNoPasswordAtOnce(t *testing.T) {
 	srv := apitest.New(t)
 	alice := srv.User(t, "alice")
 	body := object{"new_password": "a new password", "auth": byPassword("alice", apitest.Password, "")}

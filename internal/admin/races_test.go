@@ -10,9 +10,9 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 )
 
-// TestTwoChangesOfARegistrationToken has one administrator change the uses while
+// TestTwoChangesOfARegistrationTokenAtOnce has one administrator change the uses while
 // another changes whether the token vouches: neither change is lost.
-func TestTwoChangesOfARegistrationToken(t *testing.T) {
+func TestTwoChangesOfARegistrationTokenAtOnce(t *testing.T) {
 	srv := apitest.New(t)
 	root := srv.Administrator(t, "root")
 	const tokens = "/_synapse/admin/v1/registration_tokens"

@@ -137,8 +137,8 @@ func TestRevoke(t *testing.T) {
 	})
 }
 
-// TestA45_ApproveAndDenyAtTheSameMoment decides on accounts from two sides.
-func TestA45_ApproveAndDenyAtTheSameMoment(t *testing.T) {
+// TestA45_ApproveAndDenyAtOnce decides on accounts from two sides.
+func TestA45_ApproveAndDenyAtOnce(t *testing.T) {
 	srv := apitest.New(t, approvalRequired)
 	root, other := srv.Administrator(t, "root"), srv.Administrator(t, "other")
 	for i := range 8 {

@@ -89,9 +89,9 @@ func TestFirstAdministratorTooLate(t *testing.T) {
 	s.Get(t, path).Shows(t, 404, notGood)
 }
 
-// TestTwoFirstAdministrators has two people use the link at the same moment: one
+// TestTwoFirstAdministratorsAtOnce has two people use the link at the same moment: one
 // becomes the administrator, and the other nothing.
-func TestTwoFirstAdministrators(t *testing.T) {
+func TestTwoFirstAdministratorsAtOnce(t *testing.T) {
 	srv := apitest.New(t)
 	path, token := firstLink(t, srv)
 	try := func(name string) func() (*apitest.Response, error) {

@@ -148,9 +148,9 @@ func TestMalformedDecisions(t *testing.T) {
 	login(t, srv, "bob").OK(t, nil)
 }
 
-// TestA45TwoAdministratorsDecide has one approve and the other refuse the same
+// TestA45TwoAdministratorsDecideAtOnce has one approve and the other refuse the same
 // account at once: one wins, and the other is answered as if they had come second.
-func TestA45TwoAdministratorsDecide(t *testing.T) {
+func TestA45TwoAdministratorsDecideAtOnce(t *testing.T) {
 	srv, root := begin(t)
 	srv.Administrator(t, "second")
 	other := apitest.Surf(t, srv).SignIn(t, "second")

@@ -57,10 +57,10 @@ func member(t *testing.T, srv *apitest.Server, name string) *apitest.Client { re
 // is mostly told what is missing.
 const authorizationTable = "testdata/authorization.txt"
 
-// TestAuthorization holds the table. A route that is not in it fails the test; so
+// TestAuthorizationAtOnce holds the table. A route that is not in it fails the test; so
 // does an answer that has changed. NARTHEX_TEST_WRITE=true writes the answers into
 // the table, to be read before they are committed.
-func TestAuthorization(t *testing.T) {
+func TestAuthorizationAtOnce(t *testing.T) {
 	srv := apitest.New(t, func(cfg *config.Config) {
 		cfg.Identity.Enabled = true
 		cfg.Approval.Enabled, cfg.Approval.RequiredForNewAccounts = true, true

@@ -102,10 +102,10 @@ func (w town) walk(t *testing.T, as *apitest.Client, path string, who side) stri
 	return out.String()
 }
 
-// TestMistake_AnswersTellWhoHasAnAccount holds that with threepid.hide_existence the
+// TestMistake_AnswersTellWhoHasAnAccountAtOnce holds that with threepid.hide_existence the
 // whole exchange about an address is the same, whether an account has it or not: each
 // byte of header and body, up to the last guess.
-func TestMistake_AnswersTellWhoHasAnAccount(t *testing.T) {
+func TestMistake_AnswersTellWhoHasAnAccountAtOnce(t *testing.T) {
 	w := newTown(t, generous, func(cfg *config.Config) { cfg.Threepid.HideExistence = true })
 	alice := w.User(t, "alice")
 	w.own(t, alice.UserID, "email", known.mail)
@@ -127,9 +127,9 @@ func TestMistake_AnswersTellWhoHasAnAccount(t *testing.T) {
 	}
 }
 
-// TestMistake_LimitsTellWhoHasAnAccount holds the same of the limit of messages: it
+// TestMistake_LimitsTellWhoHasAnAccountAtOnce holds the same of the limit of messages: it
 // is reached at the same request, although fewer were sent.
-func TestMistake_LimitsTellWhoHasAnAccount(t *testing.T) {
+func TestMistake_LimitsTellWhoHasAnAccountAtOnce(t *testing.T) {
 	w := newTown(t, generous, func(cfg *config.Config) {
 		cfg.Threepid.HideExistence, cfg.Dev, cfg.RateLimits.Enabled = true, false, true
 		cfg.RateLimits.Validation = config.Rate{PerSecond: 1000, Burst: 1000}

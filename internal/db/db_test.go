@@ -186,9 +186,9 @@ func TestErrorsThatFeaturesAskFor(t *testing.T) {
 	})
 }
 
-// TestPositionsAreOrderedByCommit holds that a reader who has seen position n
+// TestPositionsAreOrderedByCommitAtOnce holds that a reader who has seen position n
 // never finds a row below n later.
-func TestPositionsAreOrderedByCommit(t *testing.T) {
+func TestPositionsAreOrderedByCommitAtOnce(t *testing.T) {
 	engines(t, func(t *testing.T, d *db.DB, _ *wakes) {
 		const writers, each = 8, 40
 		var wg sync.WaitGroup
@@ -238,9 +238,9 @@ func TestPositionsAreOrderedByCommit(t *testing.T) {
 	})
 }
 
-// TestLockIsHeldUntilTheEnd counts with a read and a write, which only a lock
+// TestLockIsHeldUntilTheEndAtOnce counts with a read and a write, which only a lock
 // makes right.
-func TestLockIsHeldUntilTheEnd(t *testing.T) {
+func TestLockIsHeldUntilTheEndAtOnce(t *testing.T) {
 	engines(t, func(t *testing.T, d *db.DB, _ *wakes) {
 		write(t, d, func(tx *db.Tx) error {
 			_, err := tx.Exec(`INSERT INTO notes (pos, body) VALUES (0, '0')`)
@@ -321,7 +321,7 @@ func TestMigrate(t *testing.T) {
 	})
 }
 
-func TestCloseAnswersEveryWriter(t *testing.T) {
+func TestCloseAnswersEveryWriterAtOnce(t *testing.T) {
 	d, err := db.Open(t.Context(), db.Options{Database: filepath.Join(t.TempDir(), "x.db"), Now: time.Now, Log: slog.Default(), Unsynced: true})
 	if err != nil {
 		t.Fatal(err)

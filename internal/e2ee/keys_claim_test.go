@@ -13,9 +13,9 @@ import (
 	"github.com/narthex-matrix/narthex/internal/id"
 )
 
-// TestAKeyIsClaimedOnce has 16 claimers take 4,000 keys of four devices at once.
+// TestClaimedAtOnceAKeyGoesToOne has 16 claimers take 4,000 keys of four devices at once.
 // Each key comes once, and nobody goes without while one remains (K6).
-func TestAKeyIsClaimedOnce(t *testing.T) {
+func TestClaimedAtOnceAKeyGoesToOne(t *testing.T) {
 	const claimers, devices, keys = 16, 4, 1000
 	srv := apitest.New(t)
 	alice, bob := srv.User(t, "alice"), srv.User(t, "bob")

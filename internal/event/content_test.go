@@ -170,7 +170,7 @@ func TestCreateContent(t *testing.T) {
 	}
 }
 
-func TestContentIsParsedOnceAndShared(t *testing.T) {
+func TestContentIsParsedOnceForManyAtOnce(t *testing.T) {
 	e := stateEvent(t, "12", TypePowerLevels, `{"users":{"@a:b":1}}`)
 	var group sync.WaitGroup
 	results := make([]*PowerLevels, 8)

@@ -126,7 +126,7 @@ func TestHeadOfRequestIsBounded(t *testing.T) {
 	}
 }
 
-func TestStopAnswersLongPolls(t *testing.T) {
+func TestStopAnswersLongPollsAtOnce(t *testing.T) {
 	address, s, web, waiting := serving(t, httpapi.NewGate(10, nil))
 	answered := make(chan string, 1)
 	go func() {
@@ -149,9 +149,9 @@ func TestStopAnswersLongPolls(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreCounted holds that a full gate lets the next one in when one
+// TestConnectionsAreCountedAtOnce holds that a full gate lets the next one in when one
 // closes, and that one address cannot take more than its share.
-func TestConnectionsAreCounted(t *testing.T) {
+func TestConnectionsAreCountedAtOnce(t *testing.T) {
 	l := &arrivals{conns: make(chan net.Conn, 1000), closed: make(chan struct{})}
 	gate := httpapi.NewGate(300, []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")})
 	guarded := gate.Guard(l)

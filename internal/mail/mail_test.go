@@ -297,9 +297,9 @@ func TestTheMailServerIsDownAndComesBack(t *testing.T) {
 	p.expect(t, m, 3, 0)
 }
 
-// TestAServerThatIsDownIsNotCalledForEveryMail holds that a long queue does not hold
+// TestAServerThatIsDownIsNotCalledForEveryMailAtOnce holds that a long queue does not hold
 // up other jobs while the mail server does not answer.
-func TestAServerThatIsDownIsNotCalledForEveryMail(t *testing.T) {
+func TestAServerThatIsDownIsNotCalledForEveryMailAtOnce(t *testing.T) {
 	calls, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -96,8 +96,8 @@ func TestNoDigestWhenNobodyWaitsAnyMore(t *testing.T) {
 	}
 }
 
-// TestTwoServersSendOneDigest holds that servers over one database agree.
-func TestTwoServersSendOneDigest(t *testing.T) {
+// TestTwoServersSendOneDigestAtOnce holds that servers over one database agree.
+func TestTwoServersSendOneDigestAtOnce(t *testing.T) {
 	mails := apitest.NewMailbox(t)
 	one := apitest.New(t, mails.Configure, approvalRequired)
 	two := apitest.Over(t, one.App.Config.Database, mails.Configure, approvalRequired)

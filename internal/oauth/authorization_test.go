@@ -183,7 +183,7 @@ func exchangeCode(t *testing.T, srv *apitest.Server, clientID, code string, pair
 	return srv.Anyone().Do(t, "POST", tokenPath, v)
 }
 
-func TestAuthorizationCodes(t *testing.T) {
+func TestAuthorizationCodesAtOnce(t *testing.T) {
 	srv := apitest.New(t)
 	alice := srv.User(t, "alice")
 	clientID, _ := registered(t, srv, element())

@@ -184,7 +184,7 @@ func TestClientRegistrationRefused(t *testing.T) {
 	}
 }
 
-func TestClientsShareAnID(t *testing.T) {
+func TestClientsShareAnIDAtOnce(t *testing.T) {
 	srv := apitest.New(t)
 	first, _ := registered(t, srv, element())
 	t.Run("OA-34 the same metadata", func(t *testing.T) {

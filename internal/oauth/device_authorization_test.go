@@ -312,8 +312,8 @@ func TestOA42_OneAnswerForEveryCodeThatIsNotGood(t *testing.T) {
 	}
 }
 
-// TestK11_ACodeIsExchangedOnce polls through two servers at once.
-func TestK11_ACodeIsExchangedOnce(t *testing.T) {
+// TestK11_AtOnceACodeIsExchangedOnce polls through two servers at once.
+func TestK11_AtOnceACodeIsExchangedOnce(t *testing.T) {
 	srv := apitest.New(t)
 	alice := srv.User(t, "alice")
 	clientID, _ := registered(t, srv, element())

@@ -14,9 +14,9 @@ import (
 	"github.com/narthex-matrix/narthex/internal/oauth"
 )
 
-// TestOA16_GuessingIsLimited holds the limits of one account, of one address and of
+// TestOA16_GuessingIsLimitedAtOnce holds the limits of one account, of one address and of
 // all, and that a right code is refused like the others.
-func TestOA16_GuessingIsLimited(t *testing.T) {
+func TestOA16_GuessingIsLimitedAtOnce(t *testing.T) {
 	srv := apitest.New(t)
 	alice, bob := srv.User(t, "alice"), srv.User(t, "bob")
 	clientID, _ := registered(t, srv, element())

@@ -122,7 +122,7 @@ func TestLoginIsLimitedForEachAccount(t *testing.T) {
 	}
 }
 
-func TestGuessesAtTheSameTimeAreCounted(t *testing.T) {
+func TestGuessesAtOnceAreCounted(t *testing.T) {
 	srv := apitest.New(t, func(cfg *config.Config) { cfg.RateLimits.Enabled = true })
 	srv.User(t, "alice")
 	count, _ := atOnce(t, 30, func(int) (*apitest.Response, error) {
@@ -133,7 +133,7 @@ func TestGuessesAtTheSameTimeAreCounted(t *testing.T) {
 	}
 }
 
-func TestLoginToken(t *testing.T) {
+func TestLoginTokenAtOnce(t *testing.T) {
 	srv := apitest.New(t)
 	alice := srv.User(t, "alice")
 	const path = "/_matrix/client/v1/login/get_token"

@@ -8,9 +8,9 @@ import (
 	"github.com/narthex-matrix/narthex/internal/errcode"
 )
 
-// TestALateFirstUseEndsNoSession has a request that saw a token before its first
+// TestALateFirstUseEndsNoSessionAtOnce has a request that saw a token before its first
 // use, and writes that only when the client has refreshed once more.
-func TestALateFirstUseEndsNoSession(t *testing.T) {
+func TestALateFirstUseEndsNoSessionAtOnce(t *testing.T) {
 	srv := apitest.New(t)
 	srv.User(t, "alice")
 	first := refreshing(t, srv)
@@ -32,9 +32,9 @@ func TestALateFirstUseEndsNoSession(t *testing.T) {
 	whoami(t, srv, second.AccessToken).Fails(t, srv, errcode.UnknownToken)
 }
 
-// TestAGuestIsUpgradedOnce has two registrations that both found a guest: the
+// TestAGuestUpgradedAtOnceIsOneAccount has two registrations that both found a guest: the
 // second must not change the password that the first has set.
-func TestAGuestIsUpgradedOnce(t *testing.T) {
+func TestAGuestUpgradedAtOnceIsOneAccount(t *testing.T) {
 	srv := apitest.New(t, func(cfg *config.Config) { cfg.Registration.AllowGuests = true })
 	guest := decode[session](t, srv.Anyone().Do(t, "POST", registerPath+"?kind=guest", object{}).OK(t, nil))
 	upgrade := func(password string) func() (*apitest.Response, error) {

@@ -38,7 +38,7 @@ func whoami(t *testing.T, srv *apitest.Server, token string) *apitest.Response {
 	return as(srv, token).Do(t, "GET", whoamiPath, nil)
 }
 
-func TestRefresh(t *testing.T) {
+func TestRefreshAtOnce(t *testing.T) {
 	srv := apitest.New(t)
 	srv.User(t, "alice")
 

@@ -85,9 +85,9 @@ func TestTP68_TakenAndDenied(t *testing.T) {
 	}
 }
 
-// TestTP31_OneAccountForOneValidation holds that of two registrations at once with
+// TestTP31_OneAccountForOneValidationAtOnce holds that of two registrations at once with
 // one validation only one makes an account.
-func TestTP31_OneAccountForOneValidation(t *testing.T) {
+func TestTP31_OneAccountForOneValidationAtOnce(t *testing.T) {
 	mails := apitest.NewMailbox(t)
 	srv := apitest.New(t, mails.Configure, needs("email"))
 	stage := showMail(t, srv, mails, "alice@example.org")

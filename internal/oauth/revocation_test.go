@@ -31,7 +31,7 @@ func renew(t *testing.T, srv *apitest.Server, clientID, token string) *apitest.R
 	return srv.Anyone().Do(t, "POST", tokenPath, url.Values{"grant_type": {"refresh_token"}, "client_id": {clientID}, "refresh_token": {token}})
 }
 
-func TestOA32_Refresh(t *testing.T) {
+func TestOA32_RefreshAtOnce(t *testing.T) {
 	srv := apitest.New(t)
 	alice := srv.User(t, "alice")
 	clientID, _ := registered(t, srv, element())

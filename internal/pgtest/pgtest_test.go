@@ -71,7 +71,7 @@ func query(url, sql string) (text string, err error) {
 	return text, err
 }
 
-func TestDatabases(t *testing.T) {
+func TestDatabasesAtOnce(t *testing.T) {
 	s := start(t)
 
 	t.Run("a new database is empty, in UTF-8 and apart from others", func(t *testing.T) {

@@ -37,7 +37,7 @@ func together(t *testing.T, servers []*apitest.Server, ask func(srv *apitest.Ser
 	return answers
 }
 
-func TestRZ26_RZ32_OneOfManyWritesWins(t *testing.T) {
+func TestRZ26_RZ32_OneOfManyWritesWinsAtOnce(t *testing.T) {
 	servers := replicas(t)
 	session, etag := created(t, servers[0], unstableETag, "")
 	for range 5 {
@@ -66,7 +66,7 @@ func TestRZ26_RZ32_OneOfManyWritesWins(t *testing.T) {
 	}
 }
 
-func TestZ213_OneOfManyWritesWins(t *testing.T) {
+func TestZ213_OneOfManyWritesWinsAtOnce(t *testing.T) {
 	servers := replicas(t)
 	m := makeMailbox(t, servers[1].Anyone(), unstableJSON, "")
 	for range 5 {

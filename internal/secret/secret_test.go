@@ -89,8 +89,8 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// TestAFloodOfPasswordsIsTurnedAway asks for more hashes at once than may wait.
-func TestAFloodOfPasswordsIsTurnedAway(t *testing.T) {
+// TestAFloodOfPasswordsIsTurnedAwayAtOnce asks for more hashes at once than may wait.
+func TestAFloodOfPasswordsIsTurnedAwayAtOnce(t *testing.T) {
 	p := secret.NewPasswords(secret.Strong, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

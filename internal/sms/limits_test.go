@@ -103,8 +103,8 @@ func TestNothingIsSpentWithoutABudget(t *testing.T) {
 	p.expect(t, g, 0, 0)
 }
 
-// TestTheLastPlaceIsTakenOnce asks for more at once than the limit allows.
-func TestTheLastPlaceIsTakenOnce(t *testing.T) {
+// TestTheLastPlaceIsTakenByOneAtOnce asks for more at once than the limit allows.
+func TestTheLastPlaceIsTakenByOneAtOnce(t *testing.T) {
 	g := startGateway(t)
 	p := open(t, apitest.New(t), webhook(g), func(c *config.Config) { c.SMS.Limits.PerNumber = 3 })
 	var wg sync.WaitGroup

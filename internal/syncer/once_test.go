@@ -103,10 +103,10 @@ func (r *reader) history(ctx context.Context) (all []id.EventID, err error) {
 	return fresh.got, err
 }
 
-// TestK3_HistoryIsToldOnce has several people write while several clients read, each
+// TestK3_HistoryIsToldOnceWhileManySendAtOnce has several people write while several clients read, each
 // with another limit, some of them from another replica or after a restart. In the
 // end everyone must have read the same history, each event once.
-func TestK3_HistoryIsToldOnce(t *testing.T) {
+func TestK3_HistoryIsToldOnceWhileManySendAtOnce(t *testing.T) {
 	srv := apitest.New(t)
 	alice := srv.User(t, "alice")
 	room := alice.CreateRoom(t)

@@ -12,10 +12,10 @@ import (
 	"github.com/narthex-matrix/narthex/internal/id"
 )
 
-// TestEveryMessageIsOnOnePage reads a room in pages of random sizes while others
+// TestEveryMessageIsOnOnePageAtOnce reads a room in pages of random sizes while others
 // send into it: from one token, every message that was sent before is met exactly
 // once, in one order, and in the reverse order from the other end.
-func TestEveryMessageIsOnOnePage(t *testing.T) {
+func TestEveryMessageIsOnOnePageAtOnce(t *testing.T) {
 	srv := apitest.New(t)
 	senders := []*apitest.Client{srv.User(t, "alice"), srv.User(t, "bob"), srv.User(t, "carol")}
 	reader := srv.User(t, "dave")

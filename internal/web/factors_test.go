@@ -185,8 +185,8 @@ func TestGuessingCodes(t *testing.T) {
 	firstStep(t, srv).Post(t, "/login/second", url.Values{"code": {mine.code(t)}}).Goes(t, "/account")
 }
 
-// TestRacedCodes sends one code through two servers at the same time.
-func TestRacedCodes(t *testing.T) {
+// TestACodeUsedTwiceAtOnceIsGoodOnce sends one code through two servers at the same time.
+func TestACodeUsedTwiceAtOnceIsGoodOnce(t *testing.T) {
 	key := withKey(t)
 	srv := apitest.New(t, key)
 	srv.User(t, "alice")
