@@ -40,13 +40,17 @@ CREATE TABLE users (
     decided_ts            BIGINT,           -- when an administrator last approved or denied, null: never
     locked                BOOLEAN NOT NULL,
     suspended             BOOLEAN NOT NULL,
+    second_factor         BOOLEAN NOT NULL, -- a password alone does not sign in
     deactivated_ts        BIGINT,
     erased_pos            BIGINT,           -- those who join a room after this position see none of the account's words, null: all do
     registered_ip         TEXT    NOT NULL,
     registered_user_agent TEXT    NOT NULL,
-    registration_token    TEXT    NOT NULL  -- empty: registered without one
+    registration_token    TEXT    NOT NULL, -- empty: registered without one
+    registration_reason   TEXT    NOT NULL, -- why the person wants to join; empty: did not say
+    sso_provider          TEXT    NOT NULL  -- the provider of single sign-on that the person came from; empty: none
 );
 CREATE INDEX users_created ON users (created_ts, user_id) WHERE approved IS NOT NULL;
+CREATE INDEX users_day ON users (created_ts, guest);
 CREATE INDEX users_erased ON users (user_id, erased_pos) WHERE erased_pos IS NOT NULL;
 CREATE TABLE devices (
     user_id              TEXT   NOT NULL REFERENCES users ON DELETE CASCADE,
@@ -58,6 +62,7 @@ CREATE TABLE devices (
     last_seen_user_agent TEXT   NOT NULL,
     PRIMARY KEY (user_id, device_id)
 );
+CREATE INDEX devices_created ON devices (created_ts);
 -- A user's devices, or what others see of them, changed at a position of the stream.
 CREATE TABLE device_list_changes (
     pos     BIGINT PRIMARY KEY,
@@ -84,6 +89,23 @@ CREATE TABLE user_threepids (
     PRIMARY KEY (medium, address)
 );
 CREATE INDEX user_threepids_user ON user_threepids (user_id);
+-- What identity servers have published of accounts because this server asked them to.
+CREATE TABLE threepid_bindings (
+    user_id   TEXT    NOT NULL REFERENCES users ON DELETE CASCADE,
+    medium    TEXT    NOT NULL,
+    address   TEXT    NOT NULL, -- in its canonical form
+    id_server TEXT    NOT NULL,
+    bound_ts  BIGINT  NOT NULL,
+    leaving   BOOLEAN NOT NULL, -- is to be taken back
+    PRIMARY KEY (user_id, medium, address, id_server)
+);
+-- Registrations on the pages that wait for addresses to be confirmed.
+CREATE TABLE started_registrations (
+    browser_hash BYTEA  PRIMARY KEY, -- of a secret of the browser
+    started      BYTEA  NOT NULL,    -- what was typed, JSON, with the hash of the password
+    expires_ts   BIGINT NOT NULL
+);
+CREATE INDEX started_registrations_expiry ON started_registrations (expires_ts);
 -- Sessions of user-interactive authentication.
 CREATE TABLE interactive_sessions (
     session_hash       BYTEA  PRIMARY KEY,
@@ -108,6 +130,11 @@ CREATE TABLE password_guesses (
     who_hash BYTEA  PRIMARY KEY,
     wrong    BIGINT NOT NULL,
     until_ts BIGINT NOT NULL -- they count until then
+);
+-- The links by which the first administrator makes an account. They are good once, and while there is no administrator.
+CREATE TABLE first_administrator_links (
+    token_hash BYTEA  PRIMARY KEY,
+    expires_ts BIGINT NOT NULL
 );
 -- What administrators did. Each row carries the hash of the row before it.
 CREATE TABLE audit_log (
@@ -259,9 +286,10 @@ CREATE TABLE filters (
 -- Step 6: profiles
 -- Owner: accounts. One row for each field of a profile.
 CREATE TABLE profile_fields (
-    user_id TEXT  NOT NULL,
-    name    TEXT  NOT NULL, -- displayname, avatar_url, m.tz, or any other
-    value   BYTEA NOT NULL, -- JSON
+    user_id  TEXT  NOT NULL,
+    name     TEXT  NOT NULL, -- displayname, avatar_url, m.tz, or any other
+    value    BYTEA NOT NULL, -- JSON
+    searched TEXT  NOT NULL, -- the display name in lower case, empty for other fields
     PRIMARY KEY (user_id, name)
 );
 
@@ -446,15 +474,17 @@ CREATE TABLE code_guesses (
 );
 -- Browsers in which somebody has signed in to the pages. One ends when the password changes.
 CREATE TABLE browser_sessions (
-    session_hash  BYTEA  PRIMARY KEY,
-    user_id       TEXT   NOT NULL REFERENCES users ON DELETE CASCADE,
-    password_mark BYTEA  NOT NULL, -- a hash of the password's hash
-    created_ts    BIGINT NOT NULL,
-    proved_ts     BIGINT NOT NULL, -- when the password was last given
-    seen_ts       BIGINT NOT NULL,
-    expires_ts    BIGINT NOT NULL,
-    ip            TEXT   NOT NULL,
-    user_agent    TEXT   NOT NULL
+    session_hash     BYTEA  PRIMARY KEY,
+    user_id          TEXT   NOT NULL REFERENCES users ON DELETE CASCADE,
+    password_mark    BYTEA  NOT NULL, -- a hash of the password's hash
+    created_ts       BIGINT NOT NULL,
+    proved_ts        BIGINT NOT NULL, -- when the person last proved who they are, 0: not known
+    seen_ts          BIGINT NOT NULL,
+    expires_ts       BIGINT NOT NULL,
+    ip               TEXT   NOT NULL,
+    user_agent       TEXT   NOT NULL,
+    provider         TEXT   NOT NULL, -- of single sign-on, which vouched for the person, empty: this server checked
+    provider_session TEXT   NOT NULL  -- what the provider calls its session, may be empty
 );
 CREATE INDEX browser_sessions_user ON browser_sessions (user_id);
 CREATE INDEX browser_sessions_expiry ON browser_sessions (expires_ts);
@@ -636,3 +666,123 @@ CREATE TABLE identity_invites (
 );
 CREATE INDEX identity_invites_address ON identity_invites (medium, address);
 CREATE INDEX identity_invites_age ON identity_invites (created_ts);
+
+-- Step 17: upstream
+-- Owner: upstream.
+-- Browsers that were sent to a provider and are expected back.
+CREATE TABLE upstream_logins (
+    state_hash   BYTEA  PRIMARY KEY,
+    browser_hash BYTEA  NOT NULL, -- of a secret that only that browser has
+    provider     TEXT   NOT NULL,
+    purpose      TEXT   NOT NULL, -- sign_in, link or prove
+    user_id      TEXT   NOT NULL, -- who is signed in there, empty for sign_in
+    next         TEXT   NOT NULL, -- where to go afterwards
+    begun_ts     BIGINT NOT NULL,
+    expires_ts   BIGINT NOT NULL
+);
+CREATE INDEX upstream_logins_expiry ON upstream_logins (expires_ts);
+-- People whom a provider has vouched for and who have no account yet: they are asked for what it did not say.
+CREATE TABLE upstream_enrolments (
+    ticket_hash  BYTEA  PRIMARY KEY,
+    browser_hash BYTEA  NOT NULL,
+    person       BYTEA  NOT NULL, -- what the provider said, JSON
+    expires_ts   BIGINT NOT NULL
+);
+CREATE INDEX upstream_enrolments_expiry ON upstream_enrolments (expires_ts);
+-- Whose account belongs to whom at which provider.
+CREATE TABLE upstream_links (
+    provider  TEXT   NOT NULL,
+    subject   TEXT   NOT NULL, -- who it is, as the provider alone knows
+    user_id   TEXT   NOT NULL REFERENCES users ON DELETE CASCADE,
+    label     TEXT   NOT NULL, -- what the provider calls the person, for their own eyes
+    linked_ts BIGINT NOT NULL,
+    used_ts   BIGINT NOT NULL, -- when the person last came from there
+    PRIMARY KEY (provider, subject)
+);
+CREATE INDEX upstream_links_user ON upstream_links (user_id);
+
+-- Step 18: factors
+-- Owner: factors. The secrets of one-time codes (RFC 6238).
+CREATE TABLE totp_secrets (
+    user_id   TEXT   PRIMARY KEY REFERENCES users ON DELETE CASCADE,
+    sealed    BYTEA  NOT NULL, -- encrypted with a key that is not in the database
+    used_step BIGINT NOT NULL, -- the latest time step of which a code was used
+    added_ts  BIGINT NOT NULL
+);
+-- Which key secrets are encrypted with: at most one row.
+CREATE TABLE factor_key (
+    one         BOOLEAN PRIMARY KEY, -- always true
+    fingerprint BYTEA   NOT NULL
+);
+-- Codes for whoever has lost the other factors. One that was used is deleted.
+CREATE TABLE recovery_codes (
+    user_id   TEXT  NOT NULL REFERENCES users ON DELETE CASCADE,
+    code_hash BYTEA NOT NULL,
+    PRIMARY KEY (user_id, code_hash)
+);
+-- Wrong codes.
+CREATE TABLE factor_guesses (
+    who      TEXT   PRIMARY KEY, -- which kind of code, of whom
+    wrong    BIGINT NOT NULL,
+    until_ts BIGINT NOT NULL -- they count until then
+);
+CREATE INDEX factor_guesses_expiry ON factor_guesses (until_ts);
+-- What authenticators know users by: random, so that it tells nobody who it is.
+CREATE TABLE passkey_users (
+    user_id TEXT  PRIMARY KEY REFERENCES users ON DELETE CASCADE,
+    handle  BYTEA NOT NULL UNIQUE
+);
+-- Passkeys (Web Authentication).
+CREATE TABLE passkeys (
+    credential_id BYTEA  PRIMARY KEY,
+    user_id       TEXT   NOT NULL REFERENCES users ON DELETE CASCADE,
+    name          TEXT   NOT NULL,
+    public_key    BYTEA  NOT NULL, -- COSE
+    sign_count    BIGINT NOT NULL, -- 0: the authenticator does not count
+    flags         BIGINT NOT NULL, -- of the authenticator data, such as whether it may be backed up
+    aaguid        BYTEA  NOT NULL, -- the make of the authenticator, as it claims
+    transports    TEXT   NOT NULL, -- separated by spaces
+    added_ts      BIGINT NOT NULL,
+    used_ts       BIGINT           -- null: never
+);
+CREATE INDEX passkeys_user ON passkeys (user_id);
+-- Challenges that a passkey has to sign. One that was answered is deleted.
+CREATE TABLE passkey_challenges (
+    challenge_hash BYTEA  PRIMARY KEY,
+    purpose        TEXT   NOT NULL,
+    user_id        TEXT   NOT NULL, -- empty: the passkey says who it is
+    browser_hash   BYTEA  NOT NULL, -- the browser that asked for it
+    expires_ts     BIGINT NOT NULL
+);
+CREATE INDEX passkey_challenges_expiry ON passkey_challenges (expires_ts);
+-- Browsers in which somebody has proved one factor, and not yet the second.
+CREATE TABLE sign_in_steps (
+    step_hash     BYTEA   PRIMARY KEY,
+    user_id       TEXT    NOT NULL REFERENCES users ON DELETE CASCADE,
+    password_mark BYTEA   NOT NULL, -- a hash of the password's hash
+    note          BYTEA   NOT NULL, -- of the first step, JSON
+    passed        BOOLEAN NOT NULL, -- the second, too
+    expires_ts    BIGINT  NOT NULL
+);
+CREATE INDEX sign_in_steps_expiry ON sign_in_steps (expires_ts);
+
+-- Step 19: notices
+-- Owner: notices.
+-- The accounts in whose name the server speaks. They were made for it and are nobody's.
+CREATE TABLE notice_speakers (
+    user_id TEXT PRIMARY KEY
+);
+-- The room in which the server speaks to each user.
+CREATE TABLE notice_rooms (
+    user_id TEXT PRIMARY KEY,
+    room_id TEXT NOT NULL
+);
+-- Accounts that have begun to wait for approval since the last digest.
+CREATE TABLE notice_waiting (
+    user_id TEXT PRIMARY KEY
+);
+-- When the last digest went out, in one row at most.
+CREATE TABLE notice_digest (
+    id      BIGINT PRIMARY KEY, -- 1
+    sent_ts BIGINT NOT NULL
+);

@@ -84,10 +84,6 @@ type waiting struct {
 	begun []validation.Begun // as their SIDs
 }
 
-func (w waiting) confirmed() bool {
-	return !slices.ContainsFunc(w.begun, func(b validation.Begun) bool { return !b.Validated })
-}
-
 // started gives what this browser has started; ok is false if there is nothing, or not
 // what a registration needs by now.
 func (s *Service) started(ctx context.Context, v *visitor.Visitor) (w waiting, ok bool, err error) {
