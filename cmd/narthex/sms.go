@@ -16,7 +16,7 @@ type smsCommand struct {
 
 type smsTestCommand struct {
 	settings
-	Number string `arg:"" help:"The number to send to, with its country: +491511234567."`
+	Number string `arg:"" help:"The number to send to, with its country: +4915112345678."`
 }
 
 // Help is shown by --help.
@@ -25,7 +25,7 @@ func (smsTestCommand) Help() string {
 message costs, and does not count against sms.limits.
 
 Example:
-  narthex sms test --config /etc/narthex/narthex.yaml +491511234567`
+  narthex sms test --config /etc/narthex/narthex.yaml +4915112345678`
 }
 
 // Run sends the message.

@@ -79,7 +79,7 @@ func New(d Deps) *Service {
 
 // A Message is a text message that is to be sent.
 type Message struct {
-	To   string // E.164 without the plus sign: 491511234567
+	To   string // E.164 without the plus sign: 4915112345678
 	Text string // up to 600 characters; 160 of the basic alphabet cost one message
 	// Expires is when the message is of no use any more; zero means in a day.
 	Expires time.Time
