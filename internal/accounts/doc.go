@@ -6,11 +6,11 @@
 // `interactive_sessions`, `cross_signing_resets`, `password_guesses` and
 // `audit_log`, the stream of changed device lists, and the jobs "accounts.sweep" and
 // "accounts.unbind". A deactivated account leaves its rooms by the job
-// "rooms.leave_all", which package rooms works, and loses its keys by the job
-// "e2ee.forget"; an erased one loses its account data by the job
-// "accountdata.erase", which package accountdata works. The administrators hear of one
-// that begins to wait for approval by the job "notices.waiting", which package notices
-// works.
+// "rooms.leave_all", which package rooms works, loses its keys by the job
+// "e2ee.forget", and its second factors by the job "factors.forget"; an erased one loses
+// its account data by the job "accountdata.erase", which package accountdata works. The
+// administrators hear of one that begins to wait for approval by the job
+// "notices.waiting", which package notices works.
 //
 // It promises that an account is either whole or not there; that what an account
 // may do (approved, locked, suspended, deactivated) is read from its row and

@@ -128,7 +128,7 @@ func (s *Service) deactivate(tx *db.Tx, userID id.UserID, erase bool, c change) 
 	if err := s.Audit(tx, c.by, c.action, string(userID), c.details); err != nil {
 		return err
 	}
-	for _, kind := range []string{"rooms.leave_all", "e2ee.forget"} {
+	for _, kind := range []string{"rooms.leave_all", "e2ee.forget", "factors.forget"} {
 		if err := jobs.Enqueue(tx, kind, string(userID), map[string]id.UserID{"user_id": userID}, tx.Now); err != nil {
 			return err
 		}

@@ -232,7 +232,9 @@ func malformedForms(t *testing.T, as *apitest.Client, r httpapi.Route, path stri
 	as.Do(t, r.Method, path, `{}`).Fails(t, as.Server, errcode.InvalidParam)
 	as.Do(t, r.Method, path, url.Values{"a": {strings.Repeat("a", int(r.MaxBody))}}).Fails(t, as.Server, errcode.TooLarge)
 	for _, f := range params(r, "form") {
-		as.Do(t, r.Method, path, url.Values{name(f, "form"): {"1", "2"}}).Fails(t, as.Server, errcode.InvalidParam)
+		if f.Type.Kind() != reflect.Slice { // a list may come several times
+			as.Do(t, r.Method, path, url.Values{name(f, "form"): {"1", "2"}}).Fails(t, as.Server, errcode.InvalidParam)
+		}
 		as.Do(t, r.Method, path, url.Values{name(f, "form"): {"\xff"}}) // whichever is found first
 		if strings.HasSuffix(f.Tag.Get("form"), ",required") {
 			as.Do(t, r.Method, path, url.Values{}).Fails(t, as.Server, errcode.MissingParam)

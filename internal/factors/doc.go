@@ -3,7 +3,8 @@
 //
 // It owns the tables of 0018_factors.sql and no paths: the pages are those of package
 // web. Whether an account has a second factor is also a column of accounts, which this
-// package keeps true in the same transaction.
+// package keeps true in the same transaction. Its jobs are "factors.sweep" and
+// "factors.forget", by which a deactivated account loses its factors.
 //
 // It promises that a one-time code, a recovery code and the answer to a challenge are
 // good once, on all servers together; that whoever guesses codes is right within a

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
@@ -113,19 +114,7 @@ func (s *Service) Reset(tx *db.Tx, userID id.UserID, actor string) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	if _, err := tx.Exec(`DELETE FROM passkeys WHERE user_id = $1`, userID); err != nil {
-		return false, err
-	}
-	if _, err := tx.Exec(`DELETE FROM totp_secrets WHERE user_id = $1`, userID); err != nil {
-		return false, err
-	}
-	if _, err := tx.Exec(`DELETE FROM recovery_codes WHERE user_id = $1`, userID); err != nil {
-		return false, err
-	}
-	if _, err := tx.Exec(`DELETE FROM sign_in_steps WHERE user_id = $1`, userID); err != nil {
-		return false, err
-	}
-	if err := s.accounts.SetSecondFactor(tx, userID, false); err != nil {
+	if err := s.removeAll(tx, userID); err != nil {
 		return false, err
 	}
 	if err := s.announce(tx, userID, FactorsReset); err != nil {
@@ -136,11 +125,51 @@ func (s *Service) Reset(tx *db.Tx, userID id.UserID, actor string) (bool, error)
 	})
 }
 
+func (s *Service) removeAll(tx *db.Tx, userID id.UserID) error {
+	if _, err := tx.Exec(`DELETE FROM passkeys WHERE user_id = $1`, userID); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM totp_secrets WHERE user_id = $1`, userID); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM recovery_codes WHERE user_id = $1`, userID); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM sign_in_steps WHERE user_id = $1`, userID); err != nil {
+		return err
+	}
+	return s.accounts.SetSecondFactor(tx, userID, false)
+}
+
 const sweepEvery = 5 * time.Minute
 
 // Jobs are the workers of the package.
 func (s *Service) Jobs() []jobs.Worker {
-	return []jobs.Worker{{Kind: "factors.sweep", Work: s.sweep, Every: sweepEvery}}
+	return []jobs.Worker{
+		{Kind: "factors.sweep", Work: s.sweep, Every: sweepEvery},
+		{Kind: "factors.forget", Work: s.forget}, // of a deactivated account
+	}
+}
+
+// forget does away with the factors of a deactivated account, and with the handle that
+// passkeys know it by.
+func (s *Service) forget(ctx context.Context, job jobs.Job) error {
+	var payload struct {
+		UserID id.UserID `json:"user_id"`
+	}
+	if err := json.Unmarshal(job.Payload, &payload); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		if _, err := s.accounts.Hold(tx, payload.UserID); err != nil {
+			return err
+		}
+		if err := s.removeAll(tx, payload.UserID); err != nil {
+			return err
+		}
+		_, err := tx.Exec(`DELETE FROM passkey_users WHERE user_id = $1`, payload.UserID)
+		return err
+	})
 }
 
 // sweep forgets what has expired.
