@@ -125,6 +125,12 @@ func (b *Browser) Fill(t testing.TB, id, text string) {
 	b.do(t, "filling "+id, chromedp.Clear(field), chromedp.SendKeys(field, text))
 }
 
+// Write types into the field with this id, after what is there.
+func (b *Browser) Write(t testing.TB, id, text string) {
+	t.Helper()
+	b.do(t, "writing into "+id, chromedp.SendKeys(chromedp.CSS("#"+id), text))
+}
+
 // Tick presses the box in the label with this text.
 func (b *Browser) Tick(t testing.TB, label string) {
 	t.Helper()
