@@ -77,6 +77,9 @@ func runPostgres(m *testing.M) int {
 		return fail(err)
 	}
 	engine.postgres, engine.template = server, url
+	if err := os.Setenv("NARTHEX_TEST_ENGINE", "postgres"); err != nil { // for package browsertest
+		return fail(err)
+	}
 	fmt.Println("=== over PostgreSQL")
 	return m.Run()
 }
