@@ -2,6 +2,7 @@ package adminpages
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -47,6 +48,9 @@ func shownEntries(entries []accounts.AuditEntry) []page.Entry {
 	return out
 }
 
+// facts are what can be so of an act, where the name in the log says too little.
+var facts = map[string]string{"erase": "and erased", "logout": "all sessions signed out"}
+
 // inWords makes a sentence of the details of an act: a note as it was written, a word
 // for each thing that is so, nothing for what is not or is zero, and the rest as
 // "name: value".
@@ -65,8 +69,10 @@ func inWords(details jsontext.Value) string {
 			}
 		case bool:
 			if value {
-				words = append(words, strings.ReplaceAll(name, "_", " "))
+				words = append(words, cmp.Or(facts[name], strings.ReplaceAll(name, "_", " ")))
 			}
+		case []any:
+			words = append(words, strings.ReplaceAll(name, "_", " ")+": "+listed(value))
 		case string:
 			if (name == "note" || name == "reason") && value != "" {
 				words = append(words, "“"+value+"”")
@@ -81,6 +87,19 @@ func inWords(details jsontext.Value) string {
 		}
 	}
 	return strings.Join(words, ", ")
+}
+
+// listed gives the texts of a list, and whatever else is in it as JSON.
+func listed(values []any) string {
+	texts := make([]string, 0, len(values))
+	for _, value := range values {
+		text, ok := value.(string)
+		if raw, err := json.Marshal(value); !ok && err == nil {
+			text = string(raw)
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, ", ")
 }
 
 type showDecisionsRequest struct {

@@ -51,9 +51,9 @@ func TestAudit(t *testing.T) {
 		if err := srv.App.Accounts.Audit(tx, "command line", "invented", "@alice:narthex.test", object{"note": "“<b>”", "release_localpart": true, "n": 5}); err != nil {
 			return err
 		}
-		return srv.App.Accounts.Audit(tx, "server", "deny", "@bob:narthex.test", object{"reason": "not approved in time", "none": nil})
+		return srv.App.Accounts.Audit(tx, "server", "deny", "@bob:narthex.test", object{"reason": "not approved in time", "none": nil, "logout": true, "devices": []any{"A", "B", 5}})
 	})
-	v := root.Get(t, "/admin/audit").Shows(t, 200, "Older", "@u52:", "@u05:", "invented", "n: 5, ““<b>””, release localpart", "“not approved in time”", "Lines 1 to 55").Without(t, "@u04:", "The newest", "<b>”")
+	v := root.Get(t, "/admin/audit").Shows(t, 200, "Older", "@u52:", "@u05:", "invented", "n: 5, ““<b>””, release localpart", "devices: A, B, 5, all sessions signed out, “not approved in time”", "Lines 1 to 55").Without(t, "@u04:", "The newest", "<b>”")
 	if strings.Index(v.Text, "@bob:") > strings.Index(v.Text, "@u52:") {
 		t.Error("the newest is not on top")
 	}

@@ -190,7 +190,7 @@ func walkThroughTheLog(t *testing.T, srv *apitest.Server, b *browsertest.Browser
 		t.Errorf("%d lines are shown", got)
 	}
 	b.Press(t, "Check the whole log")
-	b.Shows(t, "The chain of hashes is whole", "@bob:")
+	b.Shows(t, "The chain of hashes is whole", "@bob:", "and erased", "all sessions signed out", "devices: TABLET")
 
 	name, file := b.Download(t, "Lines 1 to 13")
 	if !strings.HasPrefix(name, "audit-") || !strings.HasSuffix(name, ".jsonl") {

@@ -129,7 +129,7 @@ var userActs = map[string]Question{
 	"unsuspend":    {"End the suspension?", "The account can be used as before.", "End the suspension"},
 	"deactivate":   {"Deactivate this account?", "This is for good: it loses its password, its addresses and its sessions, and leaves its rooms. Its name stays taken.", "Deactivate the account"},
 	"erase":        {"Erase this account?", "Its profile and settings go, and whoever joins a room later does not see what it wrote. This is for good.", "Erase the account"},
-	"password":     {"Give this account another password?", "All its sessions are signed out. Tell the person the new password on a way that nobody else reads.", "Set the password"},
+	"password":     {"Give this account another password?", "All its sessions are signed out. Tell the person the new password in a way that nobody else can overhear or read.", "Set the password"},
 	"promote":      {"Make this account an administrator’s?", "It can then do everything that you can do here, to you as well.", "Make it an administrator"},
 	"demote":       {"Take the administrator’s rights away?", "The account becomes an ordinary one. Its sessions are kept.", "Take the rights away"},
 	"sign_out":     {"Sign this session out?", "It needs the password to come back. If it was the only session with the keys of encrypted messages, and there is no backup of them, those messages cannot be read any more.", "Sign it out"},
