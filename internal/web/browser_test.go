@@ -141,6 +141,15 @@ func TestWalkThroughConsent(t *testing.T) {
 		t.Fatalf("got %d %v for %v", status, tokens, got)
 	}
 
+	// A second session is refused.
+	b.Open(t, authorizePath(client.ID, "NEWDEVICE2", "redirect_uri", back))
+	wantHeading(t, b, "Let Element use your account?")
+	b.Press(t, "Deny")
+	wantHeading(t, b, "Welcome back")
+	if got := <-calls; got.Get("error") != "access_denied" || got.Has("code") {
+		t.Errorf("the app got %v", got)
+	}
+
 	// And once in the older way, by a page that nobody has registered.
 	b.Open(t, "/_matrix/client/v3/login/sso/redirect?"+url.Values{"redirectUrl": {app.URL + "/callback?x=1"}}.Encode())
 	wantHeading(t, b, "Sign in to another app?")
