@@ -30,7 +30,7 @@ func act(t *testing.T, b *browsertest.Browser, offer, question, button string) {
 // TestWalkOfAUser does to an account what can be done, and sees what that means to
 // its owner.
 func TestWalkOfAUser(t *testing.T) {
-	srv := apitest.New(t, approvalRequired)
+	srv := walk(t)
 	srv.Administrator(t, "root")
 	srv.User(t, "bob")
 	alice := srv.User(t, "alice")
