@@ -7,19 +7,13 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/browsertest"
-	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 )
 
-// walk starts a server on which accounts wait, for a walk through its pages. What is
-// under the pages is tested over both databases elsewhere; walks take one.
+// walk starts a server on which accounts wait, for a walk through its pages.
 func walk(t *testing.T) *apitest.Server {
 	t.Helper()
-	srv := apitest.New(t, approvalRequired)
-	if srv.App.DB.Dialect() != db.SQLite {
-		t.Skip("walks are taken over SQLite")
-	}
-	return srv
+	return apitest.New(t, approvalRequired)
 }
 
 // administer opens a page of administrators in a browser, and signs in there as root.
