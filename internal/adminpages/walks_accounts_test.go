@@ -7,6 +7,7 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/browsertest"
+	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 )
 
