@@ -58,6 +58,7 @@ func NewRunner(d *db.DB, log *slog.Logger, workers []Worker) *Runner {
 
 const (
 	lease    = 2 * time.Minute
+	grace    = 10 * time.Second // for a job that is under way when the server stops
 	firstTry = 5 * time.Second
 	lastTry  = 6 * time.Hour
 	batch    = 16
@@ -99,6 +100,9 @@ func (r *Runner) RunDue(ctx context.Context) (int, error) {
 			return worked, err
 		}
 		for _, job := range due {
+			if err := ctx.Err(); err != nil {
+				return worked, err // the leases of the others run out
+			}
 			if err := r.work(ctx, job); err != nil {
 				return worked, err
 			}
@@ -159,6 +163,8 @@ func (w Worker) try(ctx context.Context, job Job) (err error) {
 // work runs one job and puts its row away, or back for another try.
 func (r *Runner) work(ctx context.Context, job Job) error {
 	w := r.workers[job.Kind]
+	ctx, cancel := outlive(ctx)
+	defer cancel()
 	err := w.try(ctx, job)
 	if errors.Is(err, context.Canceled) {
 		return err // the lease runs out, and another process takes it
@@ -176,6 +182,25 @@ func (r *Runner) work(ctx context.Context, job Job) error {
 		_, err := tx.Exec(`DELETE FROM jobs WHERE kind = $1 AND id = $2`, job.Kind, job.id)
 		return err
 	})
+}
+
+// outlive gives a context that ends a while after another one: what is under way when
+// the server stops, such as a mail, is better finished than done twice.
+func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() {
+		stop()
+		cancel()
+	}
 }
 
 func again(tx *db.Tx, job Job, after time.Duration, attempts int64) error {

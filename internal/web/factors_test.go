@@ -284,6 +284,26 @@ func TestSecondFactorIsRequired(t *testing.T) {
 	srv.Anyone().Do(t, "POST", "/_matrix/client/v3/login", login).Fails(t, srv, errcode.Forbidden)
 }
 
+// TestNoPasskeysForAnAddressWithoutAName holds that a server that browsers know by an IP
+// address alone, for which they keep no passkeys, asks for none.
+func TestNoPasskeysForAnAddressWithoutAName(t *testing.T) {
+	srv := apitest.New(t, withKey(t), func(cfg *config.Config) { cfg.Login.SecondFactor.Required = "administrators" })
+	srv.User(t, "alice")
+	srv.Administrator(t, "root")
+	s := apitest.Surf(t, srv).SignIn(t, "alice")
+	s.Get(t, "/account/security").Shows(t, 200, "How you sign in")
+	s.Post(t, "/account/security/passkeys", nil).Shows(t, 404, "There is no passkey to ask for.")
+	setUpCodes(t, s)
+	second := firstStep(t, srv)
+	second.Get(t, "/login/second")
+	second.Post(t, "/login/second/passkey", nil).Shows(t, 404, "There is no passkey to ask for.")
+	root := apitest.Surf(t, srv)
+	root.Get(t, "/login")
+	root.Post(t, "/login", url.Values{"username": {"root"}, "password": {apitest.Password}}).Goes(t, "/login/second?continue=%2Faccount")
+	root.Get(t, "/login/second").Shows(t, 200, "Protect your account")
+	root.Post(t, "/login/set-up/passkey", nil).Shows(t, 404, "There is no passkey to ask for.")
+}
+
 // TestFactorKey holds that secrets are in the database only as what the key file opens.
 func TestFactorKey(t *testing.T) {
 	folder := t.TempDir()
