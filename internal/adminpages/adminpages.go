@@ -3,7 +3,6 @@ package adminpages
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/admin"
@@ -87,20 +86,6 @@ func (s *Service) enterSure(ctx context.Context, call *httpapi.Call, here string
 	}
 	reply, err = v.Confirm(here)
 	return nil, reply, err
-}
-
-// at is a path with a query of names and values; empty values are left out.
-func at(path string, query ...string) string {
-	values := url.Values{}
-	for i := 0; i+1 < len(query); i += 2 {
-		if query[i+1] != "" {
-			values.Set(query[i], query[i+1])
-		}
-	}
-	if len(values) == 0 {
-		return path
-	}
-	return path + "?" + values.Encode()
 }
 
 // cut gives the rows that fit on a page, and whether there are more.

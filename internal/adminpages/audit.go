@@ -20,6 +20,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/visitor"
 )
 
 // actions are the acts of the audit log in words. One that is missing here is shown
@@ -108,7 +109,7 @@ type showDecisionsRequest struct {
 }
 
 func (s *Service) showDecisions(ctx context.Context, call *httpapi.Call, req showDecisionsRequest) (httpapi.Reply, error) {
-	v, reply, err := s.enter(ctx, call, at(decisionsPath, "q", req.Search))
+	v, reply, err := s.enter(ctx, call, visitor.At(decisionsPath, "q", req.Search))
 	if v == nil {
 		return reply, err
 	}
@@ -144,7 +145,7 @@ type showAuditRequest struct {
 }
 
 func (s *Service) showAudit(ctx context.Context, call *httpapi.Call, req showAuditRequest) (httpapi.Reply, error) {
-	v, reply, err := s.enter(ctx, call, at(auditPath, "actor", req.Actor, "target", req.Target, "action", req.Action))
+	v, reply, err := s.enter(ctx, call, visitor.At(auditPath, "actor", req.Actor, "target", req.Target, "action", req.Action))
 	if v == nil {
 		return reply, err
 	}

@@ -23,7 +23,7 @@ func (s *Service) FirstLink(ctx context.Context) (link string, err error) {
 			return err
 		}
 		token, err := s.accounts.InviteAdministrator(tx)
-		link = s.cfg.BaseURL() + at(firstPath, "token", token)
+		link = s.cfg.BaseURL() + visitor.At(firstPath, "token", token)
 		return err
 	})
 	return link, err
@@ -70,7 +70,7 @@ func (s *Service) makeFirst(ctx context.Context, call *httpapi.Call, req makeFir
 		return httpapi.Reply{}, err
 	}
 	if !v.Owns(req.Token) {
-		return v.Stale(at(firstPath, "token", req.Link))
+		return v.Stale(visitor.At(firstPath, "token", req.Link))
 	}
 	a, err := s.wanted(ctx, call, req)
 	if err == nil {

@@ -28,7 +28,7 @@ type showRegistrationsRequest struct {
 }
 
 func (s *Service) showRegistrations(ctx context.Context, call *httpapi.Call, req showRegistrationsRequest) (httpapi.Reply, error) {
-	v, reply, err := s.enter(ctx, call, at(registrationsPath, "q", req.Search, "from", req.From))
+	v, reply, err := s.enter(ctx, call, visitor.At(registrationsPath, "q", req.Search, "from", req.From))
 	if v == nil {
 		return reply, err
 	}
@@ -156,7 +156,7 @@ func (s *Service) decide(ctx context.Context, call *httpapi.Call, req decideRequ
 		p.Problem, p.Done = wrong, decided(req.Decision+"d", done) // "approved", "refused"
 		return s.showQueue(ctx, v, status, p)
 	}
-	return v.Leave(at(registrationsPath, "q", req.Search, "done", req.Decision+"d", "number", fmt.Sprint(done)))
+	return v.Leave(visitor.At(registrationsPath, "q", req.Search, "done", req.Decision+"d", "number", fmt.Sprint(done)))
 }
 
 // chosenUsers reads the boxes that were ticked, each account once.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -49,7 +48,7 @@ func (s *Service) shownToken(t accounts.RegistrationToken, now time.Time) page.T
 	return page.Token{
 		Text: t.Token, Used: t.Completed, Pending: t.Pending, Limit: t.UsesAllowed, Expires: t.Expires, Preapproved: t.Preapproved,
 		Valid: (t.Expires.IsZero() || t.Expires.After(now)) && (t.UsesAllowed == nil || t.Pending+t.Completed < *t.UsesAllowed),
-		Link:  s.cfg.BaseURL() + web.RegisterPath + "?" + url.Values{"token": {t.Token}}.Encode(),
+		Link:  s.cfg.BaseURL() + visitor.At(web.RegisterPath, "token", t.Token),
 	}
 }
 
@@ -66,7 +65,7 @@ func (w tokenWish) here() string {
 	if w.preapproved {
 		preapproved = "yes"
 	}
-	return at(newTokenPath, "token", w.text, "limit", w.limit, "days", w.days, "preapproved", preapproved)
+	return visitor.At(newTokenPath, "token", w.text, "limit", w.limit, "days", w.days, "preapproved", preapproved)
 }
 
 func (s *Service) newTokenPage(w tokenWish) page.NewToken {
@@ -123,7 +122,7 @@ func (s *Service) makeToken(ctx context.Context, call *httpapi.Call, req makeTok
 		p.Problem = wrong
 		return v.Show(status, p)
 	}
-	return v.Leave(at(tokensPath, "done", "made", "fresh", wanted.Token))
+	return v.Leave(visitor.At(tokensPath, "done", "made", "fresh", wanted.Token))
 }
 
 // The largest numbers that the form takes: they are for people.
@@ -157,7 +156,7 @@ type showRevokeTokenRequest struct {
 }
 
 func (s *Service) showRevokeToken(ctx context.Context, call *httpapi.Call, req showRevokeTokenRequest) (httpapi.Reply, error) {
-	v, reply, err := s.enterSure(ctx, call, at(revokeTokenPath, "token", req.Text))
+	v, reply, err := s.enterSure(ctx, call, visitor.At(revokeTokenPath, "token", req.Text))
 	if v == nil {
 		return reply, err
 	}
@@ -180,7 +179,7 @@ type revokeTokenRequest struct {
 }
 
 func (s *Service) revokeToken(ctx context.Context, call *httpapi.Call, req revokeTokenRequest) (httpapi.Reply, error) {
-	v, reply, err := s.enterSure(ctx, call, at(revokeTokenPath, "token", req.Text))
+	v, reply, err := s.enterSure(ctx, call, visitor.At(revokeTokenPath, "token", req.Text))
 	if v == nil {
 		return reply, err
 	}
@@ -190,5 +189,5 @@ func (s *Service) revokeToken(ctx context.Context, call *httpapi.Call, req revok
 	if err := s.admin.DeleteToken(ctx, v.UserID(), req.Text); err != nil {
 		return httpapi.Reply{}, err
 	}
-	return v.Leave(at(tokensPath, "done", "revoked"))
+	return v.Leave(visitor.At(tokensPath, "done", "revoked"))
 }

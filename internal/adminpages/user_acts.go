@@ -34,7 +34,7 @@ type askUserActRequest struct {
 
 // here is the page that asks.
 func (r askUserActRequest) here() string {
-	return at(userActPath, "id", r.UserID, "act", r.Act, "device_id", r.DeviceID)
+	return visitor.At(userActPath, "id", r.UserID, "act", r.Act, "device_id", r.DeviceID)
 }
 
 func (s *Service) askUserAct(ctx context.Context, call *httpapi.Call, req askUserActRequest) (httpapi.Reply, error) {
@@ -121,7 +121,7 @@ func (s *Service) doUserAct(ctx context.Context, call *httpapi.Call, req doUserA
 	if made != "" {
 		return v.Show(http.StatusOK, page.PasswordGiven{UserID: string(userID), Password: made})
 	}
-	return v.Leave(at(userPath, "id", string(userID), "done", req.Act))
+	return v.Leave(visitor.At(userPath, "id", string(userID), "done", req.Act))
 }
 
 // act does what the form asks for.

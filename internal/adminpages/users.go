@@ -12,6 +12,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/visitor"
 	"github.com/narthex-matrix/narthex/internal/web"
 )
 
@@ -42,7 +43,7 @@ func (s *Service) showUsers(ctx context.Context, call *httpapi.Call, req showUse
 	if req.From > 0 {
 		from = strconv.FormatInt(req.From, 10)
 	}
-	v, reply, err := s.enter(ctx, call, at(usersPath, "q", req.Search, "kind", req.Kind, "from", from))
+	v, reply, err := s.enter(ctx, call, visitor.At(usersPath, "q", req.Search, "kind", req.Kind, "from", from))
 	if v == nil {
 		return reply, err
 	}
@@ -111,7 +112,7 @@ type showUserRequest struct {
 const linesOfUser = 20
 
 func (s *Service) showUser(ctx context.Context, call *httpapi.Call, req showUserRequest) (httpapi.Reply, error) {
-	v, reply, err := s.enter(ctx, call, at(userPath, "id", req.UserID))
+	v, reply, err := s.enter(ctx, call, visitor.At(userPath, "id", req.UserID))
 	if v == nil {
 		return reply, err
 	}

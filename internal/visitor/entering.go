@@ -2,7 +2,6 @@ package visitor
 
 import (
 	"context"
-	"net/url"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -122,5 +121,5 @@ func (v *Visitor) Step() string { return v.Call.Cookie(v.s.cookies.step) }
 // SecondStep sends the browser to the page for the second step, and from there to a
 // path.
 func (v *Visitor) SecondStep(next string) (httpapi.Reply, error) {
-	return v.Leave(SecondStepPath + "?" + url.Values{"continue": {next}}.Encode())
+	return v.Leave(At(SecondStepPath, "continue", next))
 }

@@ -24,6 +24,20 @@ func Next(path string) string {
 	return Home
 }
 
+// At is a path with a query of names and values; empty values are left out.
+func At(path string, query ...string) string {
+	values := url.Values{}
+	for i := 0; i+1 < len(query); i += 2 {
+		if query[i+1] != "" {
+			values.Set(query[i], query[i+1])
+		}
+	}
+	if len(values) == 0 {
+		return path
+	}
+	return path + "?" + values.Encode()
+}
+
 // isLocal reports whether every browser takes text for a path of this server. They
 // read a backslash as a slash, drop tabs and line ends, and take what follows two
 // slashes for a host.

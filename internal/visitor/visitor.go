@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -146,7 +145,7 @@ func (v *Visitor) Show(status int, p page.Page) (httpapi.Reply, error) {
 // checked.
 func (v *Visitor) Leave(address string) (httpapi.Reply, error) {
 	if v.halfway {
-		address = SecondStepPath + "?" + url.Values{"continue": {Next(address)}}.Encode()
+		address = At(SecondStepPath, "continue", Next(address))
 	}
 	reply := httpapi.Redirect(address)
 	if len(v.set) > 0 {
@@ -157,7 +156,7 @@ func (v *Visitor) Leave(address string) (httpapi.Reply, error) {
 
 // SignIn sends the browser to the page for signing in, and from there to a path.
 func (v *Visitor) SignIn(next string) (httpapi.Reply, error) {
-	return v.Leave(SignInPath + "?" + url.Values{"continue": {next}}.Encode())
+	return v.Leave(At(SignInPath, "continue", next))
 }
 
 // Exit ends the session of this browser, if it has one.
@@ -185,7 +184,7 @@ func (v *Visitor) Confirmed() bool {
 // Confirm sends the browser to the page that asks for the proof again, and from there
 // to a path.
 func (v *Visitor) Confirm(next string) (httpapi.Reply, error) {
-	return v.Leave(ConfirmPath + "?" + url.Values{"continue": {next}}.Encode())
+	return v.Leave(At(ConfirmPath, "continue", next))
 }
 
 // Prove notes that the person has proved just now who they are. The function fails if

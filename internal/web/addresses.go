@@ -83,7 +83,7 @@ func (s *Service) addAddress(ctx context.Context, call *httpapi.Call, req addAdd
 	if err != nil {
 		return s.addressesAgain(ctx, v, req.Address, err)
 	}
-	return v.Leave(at(addressCodePath, "sid", sid))
+	return v.Leave(visitor.At(addressCodePath, "sid", sid))
 }
 
 func (s *Service) askToAdd(ctx context.Context, v *visitor.Visitor, address string) (sid string, err error) {
@@ -118,7 +118,7 @@ type showAddressCodeRequest struct {
 // showAddressCode asks for the code, and for the proof that it is the account's owner
 // who adds the address.
 func (s *Service) showAddressCode(ctx context.Context, call *httpapi.Call, req showAddressCodeRequest) (httpapi.Reply, error) {
-	here := at(addressCodePath, "sid", req.SID)
+	here := visitor.At(addressCodePath, "sid", req.SID)
 	v, reply, err := s.enterAccount(ctx, call, here)
 	if v == nil {
 		return reply, err
@@ -151,12 +151,12 @@ func addressCode(v *visitor.Visitor, b validation.Begun, sid string) page.Addres
 
 // takeAddressCode takes the code back, and adds the address.
 func (s *Service) takeAddressCode(ctx context.Context, call *httpapi.Call, req codeForm) (httpapi.Reply, error) {
-	v, reply, err := s.enterAccount(ctx, call, at(addressCodePath, "sid", req.SID))
+	v, reply, err := s.enterAccount(ctx, call, visitor.At(addressCodePath, "sid", req.SID))
 	if v == nil {
 		return reply, err
 	}
 	if !v.Owns(req.Token) {
-		return v.Stale(at(addressCodePath, "sid", req.SID))
+		return v.Stale(visitor.At(addressCodePath, "sid", req.SID))
 	}
 	b, ok, err := s.lookToAdd(ctx, v, req.SID)
 	switch {
@@ -169,7 +169,7 @@ func (s *Service) takeAddressCode(ctx context.Context, call *httpapi.Call, req c
 		if err != nil {
 			return codeAgain(v, addressCode(v, b, req.SID), err, sent(b).Field())
 		}
-		return v.Leave(at(addressCodePath, "sid", sid))
+		return v.Leave(visitor.At(addressCodePath, "sid", sid))
 	}
 	if !b.Validated {
 		if err := s.takeCode(ctx, v, validation.Add, req.SID, b.Medium, req.code(b.Medium)); err != nil {

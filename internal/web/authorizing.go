@@ -61,7 +61,7 @@ func (s *Service) showConsent(ctx context.Context, call *httpapi.Call, req conse
 	case err != nil:
 		return httpapi.Reply{}, err
 	case !v.SignedIn() && a.Create && s.mayRegister() == nil:
-		return v.Leave(RegisterPath + "?" + url.Values{"continue": {consentPath(query)}}.Encode())
+		return v.Leave(visitor.At(RegisterPath, "continue", consentPath(query)))
 	case !v.SignedIn():
 		return v.SignIn(consentPath(query))
 	case v.Awaiting():

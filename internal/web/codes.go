@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"net/url"
 	"strings"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
@@ -106,18 +105,4 @@ func shownAddress(m validation.Medium, address string) string {
 // elsewhere answers a browser that has begun nothing.
 func elsewhere(v *visitor.Visitor, again string) (httpapi.Reply, error) {
 	return v.Show(200, page.Elsewhere{Again: again})
-}
-
-// at is a path with a query; empty values are left out.
-func at(path string, pairs ...string) string {
-	query := url.Values{}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			query.Set(pairs[i], pairs[i+1])
-		}
-	}
-	if len(query) == 0 {
-		return path
-	}
-	return path + "?" + query.Encode()
 }

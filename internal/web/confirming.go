@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/factors"
@@ -32,7 +31,7 @@ func (s *Service) showConfirm(ctx context.Context, call *httpapi.Call, req showC
 }
 
 func confirmPathFor(next string) string {
-	return visitor.ConfirmPath + "?" + url.Values{"continue": {visitor.Next(next)}}.Encode()
+	return visitor.At(visitor.ConfirmPath, "continue", visitor.Next(next))
 }
 
 func (s *Service) confirmPage(ctx context.Context, v *visitor.Visitor, next string) (page.Confirm, error) {

@@ -69,7 +69,7 @@ func (s *Service) askForgotten(ctx context.Context, call *httpapi.Call, req askF
 	} else {
 		sid, err = s.accounts.Ask(ctx, call, accounts.Asking{
 			Purpose: validation.Password, Address: req.Address, ClientSecret: secretOf(v, validation.Password),
-			NextPath: at(forgotCodePath, "continue", p.Continue), Discreet: true,
+			NextPath: visitor.At(forgotCodePath, "continue", p.Continue), Discreet: true,
 		})
 	}
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Service) askForgotten(ctx context.Context, call *httpapi.Call, req askF
 		p.Problem = wrong
 		return v.Show(status, p)
 	}
-	return v.Leave(at(forgotCodePath, "sid", sid, "continue", p.Continue))
+	return v.Leave(visitor.At(forgotCodePath, "sid", sid, "continue", p.Continue))
 }
 
 type showForgotCodeRequest struct {
@@ -110,7 +110,7 @@ func (s *Service) showForgotCode(ctx context.Context, call *httpapi.Call, req sh
 func forgotCode(b validation.Begun, sid, next string) page.AddressCode {
 	return page.AddressCode{
 		Action: forgotCodePath, Sent: []page.Sent{sent(b)}, SID: sid, Continue: visitor.Next(next), Discreet: true,
-		Again: at(forgotPath, "continue", visitor.Next(next)), Button: "Go on",
+		Again: visitor.At(forgotPath, "continue", visitor.Next(next)), Button: "Go on",
 	}
 }
 
@@ -122,7 +122,7 @@ func (s *Service) takeForgotCode(ctx context.Context, call *httpapi.Call, req co
 	}
 	next := visitor.Next(req.Continue)
 	if !v.Owns(req.Token) {
-		return v.Stale(at(forgotCodePath, "sid", req.SID, "continue", next))
+		return v.Stale(visitor.At(forgotCodePath, "sid", req.SID, "continue", next))
 	}
 	b, ok, err := s.look(ctx, v, validation.Password, req.SID)
 	switch {
@@ -134,7 +134,7 @@ func (s *Service) takeForgotCode(ctx context.Context, call *httpapi.Call, req co
 	sid := req.SID
 	switch {
 	case req.Again == "yes":
-		sid, err = s.sendAgain(ctx, v, validation.Password, b, at(forgotCodePath, "continue", next))
+		sid, err = s.sendAgain(ctx, v, validation.Password, b, visitor.At(forgotCodePath, "continue", next))
 	case !b.Validated:
 		err = s.takeCode(ctx, v, validation.Password, sid, b.Medium, req.code(b.Medium))
 	}
@@ -147,7 +147,7 @@ func (s *Service) takeForgotCode(ctx context.Context, call *httpapi.Call, req co
 		p.Problem = wrong
 		return v.Show(status, p)
 	}
-	return v.Leave(at(forgotCodePath, "sid", sid, "continue", next))
+	return v.Leave(visitor.At(forgotCodePath, "sid", sid, "continue", next))
 }
 
 type newPasswordRequest struct {
@@ -188,7 +188,7 @@ func (s *Service) resetPassword(ctx context.Context, call *httpapi.Call, req new
 		return httpapi.Reply{}, err
 	}
 	next := visitor.Next(req.Continue)
-	here := at(forgotCodePath, "sid", req.SID, "continue", next)
+	here := visitor.At(forgotCodePath, "sid", req.SID, "continue", next)
 	if !v.Owns(req.Token) {
 		return v.Stale(here)
 	}
@@ -212,7 +212,7 @@ func (s *Service) resetPassword(ctx context.Context, call *httpapi.Call, req new
 		}
 		return s.askNewPassword(ctx, v, b, req, status, wrong)
 	}
-	return v.Leave(at(signInPath, "continue", next, "done", "reset"))
+	return v.Leave(visitor.At(signInPath, "continue", next, "done", "reset"))
 }
 
 func (s *Service) setForgotten(ctx context.Context, v *visitor.Visitor, req newPasswordRequest) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
@@ -46,10 +45,7 @@ func (s *Service) showLink(ctx context.Context, call *httpapi.Call, req showLink
 
 // linkPageOf is the path of the page for a code.
 func linkPageOf(userCode string) string {
-	if userCode == "" {
-		return linkPath
-	}
-	return linkPath + "?" + url.Values{"user_code": {userCode}}.Encode()
+	return visitor.At(linkPath, "user_code", userCode)
 }
 
 // wrongCode answers a code that nobody has given out to this person, in the same

@@ -116,7 +116,7 @@ func (s *Service) started(ctx context.Context, v *visitor.Visitor) (w waiting, o
 }
 
 func registerCode(w waiting) page.AddressCode {
-	p := page.AddressCode{Action: registerCodePath, Again: at(RegisterPath, "again", "yes", "continue", w.Continue), Button: "Go on"}
+	p := page.AddressCode{Action: registerCodePath, Again: visitor.At(RegisterPath, "again", "yes", "continue", w.Continue), Button: "Go on"}
 	for _, b := range w.begun {
 		p.Sent = append(p.Sent, sent(b))
 	}

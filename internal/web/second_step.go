@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
@@ -16,7 +15,7 @@ import (
 )
 
 func signInPathFor(next string) string {
-	return signInPath + "?" + url.Values{"continue": {next}}.Encode()
+	return visitor.At(signInPath, "continue", next)
 }
 
 // enterStep reads the cookies for the second step of signing in. Unless the first one
@@ -133,7 +132,7 @@ func (s *Service) takeSecondStepByPasskey(ctx context.Context, call *httpapi.Cal
 		return reply, err
 	}
 	next := visitor.Next(req.Continue)
-	back := visitor.SecondStepPath + "?" + url.Values{"continue": {next}}.Encode()
+	back := visitor.At(visitor.SecondStepPath, "continue", next)
 	if !v.Owns(req.Token) {
 		return v.Stale(back)
 	}

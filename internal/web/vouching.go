@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
@@ -22,7 +21,7 @@ const beginPath = "/sso/begin/"
 
 // beginAt is the path that leads to a provider, and from there to another path.
 func beginAt(providerID, next string) string {
-	return beginPath + providerID + "?" + url.Values{"continue": {visitor.Next(next)}}.Encode()
+	return visitor.At(beginPath+providerID, "continue", visitor.Next(next))
 }
 
 // shownProviders are the providers as pages show them, whose buttons lead to a path.
@@ -87,10 +86,7 @@ func (s *Service) notVouched(v *visitor.Visitor, err error) (httpapi.Reply, erro
 		cause := f.Cause.Error()
 		v.Call.Log.Warn("single sign-on", "err", cause[:min(len(cause), maxLogged)])
 	}
-	back := visitor.SignInPath
-	if f.Next != "" {
-		back += "?" + url.Values{"continue": {f.Next}}.Encode()
-	}
+	back := visitor.At(visitor.SignInPath, "continue", f.Next)
 	if v.SignedIn() {
 		back = visitor.Next(f.Next)
 	}

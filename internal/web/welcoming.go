@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -49,7 +48,7 @@ func (s *Service) welcomeVouched(ctx context.Context, v *visitor.Visitor, a upst
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	return v.Leave(welcomePath + "?" + url.Values{"ticket": {ticket}}.Encode())
+	return v.Leave(visitor.At(welcomePath, "ticket", ticket))
 }
 
 // mayEnrol fails with an *upstream.Failure if the person gets no account.
