@@ -34,6 +34,27 @@ func (s *Service) NoticeAddress(tx *db.Tx, userID id.UserID) (string, error) {
 	return threepids[i].Address, nil
 }
 
+// TellOwner queues a mail to every mail address of an account; nothing where no mail
+// can be sent.
+func (s *Service) TellOwner(tx *db.Tx, userID id.UserID, template string, data any) error {
+	if !s.mail.Configured() {
+		return nil
+	}
+	threepids, err := s.Threepids(tx, userID)
+	if err != nil {
+		return err
+	}
+	for _, t := range threepids { // few
+		if t.Medium != validation.Email {
+			continue
+		}
+		if _, err := s.mail.Queue(tx, mail.Message{To: t.Address, Template: template, Data: data}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // noticeDecision writes to the owner of an account how it was decided on; Approved
 // and Denied are the templates. The decision stands whatever becomes of the mail: the
 // outbox goes on with it. It leads to the account page, and holds nothing that

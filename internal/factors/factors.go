@@ -14,7 +14,6 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/jobs"
-	"github.com/narthex-matrix/narthex/internal/mail"
 )
 
 // Deps are what the service stands on.
@@ -23,7 +22,6 @@ type Deps struct {
 	Config   config.Config
 	Log      *slog.Logger
 	Accounts *accounts.Service
-	Mail     *mail.Service
 }
 
 // Service keeps and checks factors.
@@ -32,13 +30,12 @@ type Service struct {
 	cfg      config.Config
 	log      *slog.Logger
 	accounts *accounts.Service
-	mail     *mail.Service
 	party    *webauthn.WebAuthn // nil: browsers keep no passkeys for this address
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	return &Service{db: d.DB, cfg: d.Config, log: d.Log, accounts: d.Accounts, mail: d.Mail, party: partyOf(d.Config)}
+	return &Service{db: d.DB, cfg: d.Config, log: d.Log, accounts: d.Accounts, party: partyOf(d.Config)}
 }
 
 // ErrWrong says that what was given proves nothing: it is wrong, has run out, or was

@@ -4,7 +4,6 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/mail"
-	"github.com/narthex-matrix/narthex/internal/validation"
 )
 
 // Change is something that happened to the factors of an account, in the words of the
@@ -27,23 +26,7 @@ func (c Change) adds() bool { return c == PasskeyAdded || c == CodesAdded }
 // announce tells the owner of an account, by mail where an address is known: whoever
 // was robbed of it finds out.
 func (s *Service) announce(tx *db.Tx, userID id.UserID, change Change) error {
-	if !s.mail.Configured() {
-		return nil
-	}
-	addresses, err := s.accounts.Threepids(tx, userID)
-	if err != nil {
-		return err
-	}
-	for _, a := range addresses { // few
-		if a.Medium != validation.Email {
-			continue
-		}
-		_, err := s.mail.Queue(tx, mail.Message{To: a.Address, Template: mail.SecurityChanged, Data: mail.Security{
-			UserID: string(userID), Change: string(change), At: tx.Now, Link: s.cfg.Issuer() + "account/security",
-		}})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.accounts.TellOwner(tx, userID, mail.SecurityChanged, mail.Security{
+		UserID: string(userID), Change: string(change), At: tx.Now, Link: s.cfg.Issuer() + "account/security",
+	})
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/jobs"
-	"github.com/narthex-matrix/narthex/internal/mail"
 	"github.com/narthex-matrix/narthex/internal/secret"
 )
 
@@ -18,7 +17,6 @@ type Deps struct {
 	DB        *db.DB
 	Config    config.Config
 	Accounts  *accounts.Service
-	Mail      *mail.Service
 	Passwords *secret.Passwords
 }
 
@@ -28,13 +26,12 @@ type Service struct {
 	cfg       config.Config
 	server    id.ServerName
 	accounts  *accounts.Service
-	mail      *mail.Service
 	passwords *secret.Passwords
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	return &Service{db: d.DB, cfg: d.Config, server: id.ServerName(d.Config.ServerName), accounts: d.Accounts, mail: d.Mail, passwords: d.Passwords}
+	return &Service{db: d.DB, cfg: d.Config, server: id.ServerName(d.Config.ServerName), accounts: d.Accounts, passwords: d.Passwords}
 }
 
 const sweepEvery = 5 * time.Minute
