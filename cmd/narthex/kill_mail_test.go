@@ -3,14 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	netmail "net/mail"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -79,22 +77,7 @@ func overBoth(t *testing.T, f func(t *testing.T, box *slowBox, g grave)) {
 	}
 	t.Run("sqlite", func(t *testing.T) { dig(t, "") })
 	t.Run("postgres", func(t *testing.T) {
-		server, err := pgtest.Start()
-		if errors.Is(err, pgtest.ErrNotInstalled) && os.Getenv("CI") != "true" {
-			t.Skip(err)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := server.Stop(); err != nil {
-				t.Error(err)
-			}
-		})
-		database, err := server.NewDatabase("")
-		if err != nil {
-			t.Fatal(err)
-		}
+		database := pgtest.StartFor(t).DatabaseFor(t, "")
 		dig(t, database)
 	})
 }

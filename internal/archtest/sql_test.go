@@ -3,7 +3,6 @@ package archtest
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -50,22 +49,7 @@ func TestStatementsPrepareOnSQLite(t *testing.T) {
 }
 
 func TestStatementsPrepareOnPostgreSQL(t *testing.T) {
-	server, err := pgtest.Start()
-	if errors.Is(err, pgtest.ErrNotInstalled) && os.Getenv("CI") != "true" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	url, err := server.NewDatabase("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	url := pgtest.StartFor(t).DatabaseFor(t, "")
 	migrated(t, url)
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {

@@ -1,9 +1,7 @@
 package bus_test
 
 import (
-	"errors"
 	"log/slog"
-	"os"
 	"strings"
 	"testing"
 
@@ -51,22 +49,8 @@ func TestLocal(t *testing.T) {
 // TestPostgres holds that a wake-up of one process reaches another, and that a
 // broken connection is made again with a wake-up for everyone.
 func TestPostgres(t *testing.T) {
-	server, err := pgtest.Start()
-	if errors.Is(err, pgtest.ErrNotInstalled) && os.Getenv("CI") != "true" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	url, err := server.NewDatabase("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := pgtest.StartFor(t)
+	url := server.DatabaseFor(t, "")
 	open := func() *bus.Postgres {
 		b, err := bus.NewPostgres(t.Context(), url, slog.New(slog.DiscardHandler))
 		if err != nil {

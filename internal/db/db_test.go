@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,22 +22,7 @@ func engines(t *testing.T, f func(t *testing.T, d *db.DB, woken *wakes)) {
 		prepared(t, filepath.Join(t.TempDir(), "test.db"), f)
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		server, err := pgtest.Start()
-		if errors.Is(err, pgtest.ErrNotInstalled) && os.Getenv("CI") != "true" {
-			t.Skip(err)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := server.Stop(); err != nil {
-				t.Error(err)
-			}
-		})
-		url, err := server.NewDatabase("")
-		if err != nil {
-			t.Fatal(err)
-		}
+		url := pgtest.StartFor(t).DatabaseFor(t, "")
 		prepared(t, url, f)
 	})
 }

@@ -33,32 +33,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func start(t *testing.T) *Server {
-	t.Helper()
-	s, err := Start()
-	if errors.Is(err, ErrNotInstalled) && os.Getenv("CI") != "true" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatalf("Start: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Errorf("Stop: %v", err)
-		}
-	})
-	return s
-}
-
-func newDatabase(t *testing.T, s *Server, template string) string {
-	t.Helper()
-	url, err := s.NewDatabase(template)
-	if err != nil {
-		t.Fatalf("NewDatabase(%q): %v", template, err)
-	}
-	return url
-}
-
 // query runs one statement that returns one text.
 func query(url, sql string) (text string, err error) {
 	ctx := context.Background()
@@ -72,10 +46,10 @@ func query(url, sql string) (text string, err error) {
 }
 
 func TestDatabasesAtOnce(t *testing.T) {
-	s := start(t)
+	s := StartFor(t)
 
 	t.Run("a new database is empty, in UTF-8 and apart from others", func(t *testing.T) {
-		one, two := newDatabase(t, s, ""), newDatabase(t, s, "")
+		one, two := s.DatabaseFor(t, ""), s.DatabaseFor(t, "")
 		if got, err := query(one, "CREATE TABLE fruit AS SELECT 'pear' AS name; SHOW server_encoding"); err == nil {
 			t.Errorf("two statements in one: got %q, want the driver's refusal", got)
 		}
@@ -88,10 +62,10 @@ func TestDatabasesAtOnce(t *testing.T) {
 		}
 	})
 	t.Run("a copy holds what its template holds", func(t *testing.T) {
-		template := newDatabase(t, s, "")
+		template := s.DatabaseFor(t, "")
 		fill(t, template)
 		for _, name := range []string{template, strings.TrimPrefix(template[:strings.Index(template, "?")], "postgres://narthex@/")} {
-			if got, err := query(newDatabase(t, s, name), "SELECT name FROM fruit"); err != nil || got != "pear" {
+			if got, err := query(s.DatabaseFor(t, name), "SELECT name FROM fruit"); err != nil || got != "pear" {
 				t.Errorf("copy of %s: got %q, %v, want pear", name, got, err)
 			}
 		}
@@ -111,7 +85,7 @@ func TestDatabasesAtOnce(t *testing.T) {
 		}
 	})
 	t.Run("a dropped database is gone, with those who use it", func(t *testing.T) {
-		url := newDatabase(t, s, "")
+		url := s.DatabaseFor(t, "")
 		conn, err := pgx.Connect(context.Background(), url)
 		if err != nil {
 			t.Fatal(err)
@@ -128,7 +102,7 @@ func TestDatabasesAtOnce(t *testing.T) {
 		}
 	})
 	t.Run("many at once", func(t *testing.T) {
-		template := newDatabase(t, s, "")
+		template := s.DatabaseFor(t, "")
 		fill(t, template)
 		var wait sync.WaitGroup
 		for range 8 {
@@ -159,8 +133,8 @@ func fill(t *testing.T, url string) {
 }
 
 func TestStop(t *testing.T) {
-	s := start(t)
-	url := newDatabase(t, s, "")
+	s := StartFor(t)
+	url := s.DatabaseFor(t, "")
 	for range 2 {
 		if err := s.Stop(); err != nil {
 			t.Fatalf("Stop: %v", err)
@@ -178,7 +152,7 @@ func TestStop(t *testing.T) {
 }
 
 func TestServerEndsWithItsProcess(t *testing.T) {
-	if err := start(t).Stop(); err != nil { // skips where there is no PostgreSQL
+	if err := StartFor(t).Stop(); err != nil { // skips where there is no PostgreSQL
 		t.Fatal(err)
 	}
 	reader, writer, err := os.Pipe()
@@ -213,23 +187,23 @@ func TestServerEndsWithItsProcess(t *testing.T) {
 	if _, err := os.Stat(folder); err != nil {
 		t.Fatalf("the folder of the killed helper: %v", err)
 	}
-	s := start(t)
+	s := StartFor(t)
 	if _, err := os.Stat(folder); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the next Start left the folder of a dead process: %v", err)
 	}
-	if got, err := query(newDatabase(t, s, ""), "SELECT 'here'"); err != nil || got != "here" {
+	if got, err := query(s.DatabaseFor(t, ""), "SELECT 'here'"); err != nil || got != "here" {
 		t.Errorf("after cleaning up: got %q, %v", got, err)
 	}
 }
 
 func TestHousekeepingSparesOthers(t *testing.T) {
-	first := start(t)
+	first := StartFor(t)
 	unclaimed := filepath.Join(filepath.Dir(first.folder), folderPrefix+"unclaimed")
 	if err := os.MkdirAll(unclaimed, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(unclaimed)
-	start(t)
+	StartFor(t)
 	for _, folder := range []string{first.folder, unclaimed} {
 		if _, err := os.Stat(folder); err != nil {
 			t.Errorf("a folder in use: %v", err)
