@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -212,8 +211,6 @@ func assign(dest any, v driver.Value) error {
 			*d = b
 			return nil
 		}
-	case sql.Scanner:
-		return d.Scan(v)
 	}
 	p := reflect.ValueOf(dest)
 	if p.Kind() != reflect.Pointer || p.IsNil() {

@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"database/sql"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -200,12 +199,8 @@ func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
 // check refuses what one of the engines could not store.
 func check(args []any) error {
 	for _, a := range args {
-		v := reflect.ValueOf(a)
-		if v.Kind() == reflect.Pointer {
-			v = v.Elem()
-		}
-		if v.Kind() == reflect.String && strings.IndexByte(v.String(), 0) >= 0 {
-			return ErrNUL
+		if _, err := value(a); err != nil {
+			return err
 		}
 	}
 	return nil
