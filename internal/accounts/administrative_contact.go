@@ -198,7 +198,7 @@ func (s *Service) bind3PID(ctx context.Context, call *httpapi.Call, req bind3PID
 	if err != nil {
 		return empty{}, err
 	}
-	address, err := canonical(bound.Medium, bound.Address)
+	address, err := validation.ParseAddress(bound.Medium, bound.Address)
 	if err != nil {
 		return empty{}, errcode.Unknown.Wrap(err, "The identity server has published an address of a kind that this server does not know.")
 	}
@@ -250,7 +250,7 @@ func (s *Service) unbind3pidFromAccount(ctx context.Context, call *httpapi.Call,
 // unbind3pid takes an address of a user back from identity servers, and does with it,
 // in its canonical form, what else is to be done.
 func (s *Service) unbind3pid(ctx context.Context, call *httpapi.Call, userID id.UserID, req delete3PIDRequest, also func(*db.Tx, string) error) (unbindResponse, error) {
-	address, err := canonical(req.Medium, req.Address)
+	address, err := validation.ParseAddress(req.Medium, req.Address)
 	if err != nil {
 		return unbindResponse{Result: notUnbound}, nil // nobody has it
 	}

@@ -43,7 +43,7 @@ func (s *Service) resolve(tx *db.Tx, i Identifier) (subject, error) {
 		if i.Medium == "" || i.Address == "" {
 			return subject{}, missing("identifier.medium and identifier.address")
 		}
-		address, err := canonical(i.Medium, i.Address)
+		address, err := validation.ParseAddress(i.Medium, i.Address)
 		if err != nil {
 			return subject{name: string(i.Medium) + " " + i.Address}, nil
 		}

@@ -1,7 +1,6 @@
 package accounts
 
 import (
-	"errors"
 	"strings"
 	"time"
 
@@ -101,17 +100,4 @@ func isLike(pattern, text string) bool {
 		}
 	}
 	return strings.HasSuffix(text, pieces[last])
-}
-
-// canonical gives an address as the table has it. People type it, so that it may
-// not be one.
-func canonical(medium validation.Medium, address string) (string, error) {
-	switch medium {
-	case validation.Email:
-		return validation.ParseEmail(address)
-	case validation.Phone:
-		number, err := validation.ParsePhone("", "+"+strings.TrimPrefix(address, "+"))
-		return number.MSISDN, err
-	}
-	return "", errors.New("an unknown medium") // callers say no more than that nobody has it
 }

@@ -3,7 +3,6 @@ package rooms
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -35,14 +34,8 @@ func (p *threepid) check(name string) (err error) {
 			return errcode.MissingParam.New("%q is missing.", name+m[0]).With("param", name+m[0])
 		}
 	}
-	switch validation.Medium(p.Medium) {
-	case validation.Email:
-		p.Address, err = validation.ParseEmail(p.Address)
-	case validation.Phone:
-		var number validation.Number
-		number, err = validation.ParsePhone("", "+"+strings.TrimPrefix(p.Address, "+"))
-		p.Address = number.MSISDN
-	default:
+	p.Address, err = validation.ParseAddress(validation.Medium(p.Medium), p.Address)
+	if errors.Is(err, validation.ErrMedium) {
 		return errcode.ThreepidMediumNotSupported.New("One can invite by mail address (%s) and phone number (%s), and by nothing else.", validation.Email, validation.Phone)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package validation
 
 import (
+	"errors"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,6 +19,23 @@ const (
 
 // domains turns a domain into its ASCII form (RFC 5891), and refuses what has none.
 var domains = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(), idna.CheckJoiners(true), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+
+// ErrMedium is returned for an address of a kind that is neither mail nor phone.
+var ErrMedium = errors.New("an address of an unknown medium")
+
+// ParseAddress gives the canonical form of an address of a medium, a phone number with
+// its country, with or without a +. It fails with ErrMedium, and else as ParseEmail and
+// ParsePhone do.
+func ParseAddress(medium Medium, address string) (string, error) {
+	switch medium {
+	case Email:
+		return ParseEmail(address)
+	case Phone:
+		number, err := ParsePhone("", "+"+strings.TrimPrefix(address, "+"))
+		return number.MSISDN, err
+	}
+	return "", ErrMedium
+}
 
 // ParseEmail gives the canonical form of a mail address (TP-29): without the space
 // around it, case-folded, the domain in its ASCII form. Equal forms are one address.

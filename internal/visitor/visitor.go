@@ -213,6 +213,9 @@ func (v *Visitor) Stale(again string) (httpapi.Reply, error) {
 	return v.Show(http.StatusForbidden, page.Failure{Status: http.StatusForbidden, Text: staleText, Back: again})
 }
 
+// Outdated is what is wrong with a form that was not, where it is shown again.
+var Outdated = page.Problem{Text: "This form was out of date, or your browser keeps no cookies. Please send it again."}
+
 const staleText = "This form is out of date, and nothing was changed. Somebody may have signed in or out in another tab, or the browser keeps no cookies."
 
 // Wait answers that the account waits for approval.

@@ -60,7 +60,7 @@ func (s *Service) askForgotten(ctx context.Context, call *httpapi.Call, req askF
 	}
 	p := page.ForgotPassword{Continue: visitor.Next(req.Continue), Media: s.media(), Address: req.Address}
 	if !v.Owns(req.Token) {
-		p.Problem = page.Problem{Text: "This form was out of date, or your browser keeps no cookies. Please send it again."}
+		p.Problem = visitor.Outdated
 		return v.Show(http.StatusForbidden, p)
 	}
 	var sid string
@@ -139,13 +139,7 @@ func (s *Service) takeForgotCode(ctx context.Context, call *httpapi.Call, req co
 		err = s.takeCode(ctx, v, validation.Password, sid, b.Medium, req.code(b.Medium))
 	}
 	if err != nil {
-		p := forgotCode(b, req.SID, next)
-		wrong, status, err := visitor.Problem(err, p.Sent[0].Field())
-		if err != nil {
-			return httpapi.Reply{}, err
-		}
-		p.Problem = wrong
-		return v.Show(status, p)
+		return codeAgain(v, forgotCode(b, req.SID, next), err, sent(b).Field())
 	}
 	return v.Leave(visitor.At(forgotCodePath, "sid", sid, "continue", next))
 }

@@ -116,7 +116,7 @@ func (s *Service) register(ctx context.Context, call *httpapi.Call, req register
 		return v.Show(status, p)
 	}
 	if !v.Owns(req.Token) {
-		return again(http.StatusForbidden, page.Problem{Text: "This form was out of date, or your browser keeps no cookies. Please send it again."})
+		return again(http.StatusForbidden, visitor.Outdated)
 	}
 	if v.SignedIn() { // the same form, sent twice
 		return v.Leave(p.Continue)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -255,8 +254,7 @@ func (s *Service) registerAgain(ctx context.Context, v *visitor.Visitor, w waiti
 
 // refill writes what was typed before into the form for registering.
 func (s *Service) refill(p *page.Register, w waiting) {
-	p.Username, _, _ = strings.Cut(strings.TrimPrefix(string(w.UserID), "@"), ":")
-	p.RegToken, p.Accepted = w.RegistrationToken, true
+	p.Username, p.RegToken, p.Accepted = w.UserID.Localpart(), w.RegistrationToken, true
 	if p.Reason != nil {
 		p.Reason.Text = w.Reason
 	}

@@ -90,7 +90,7 @@ func (s *Service) signIn(ctx context.Context, call *httpapi.Call, req signInRequ
 	}
 	switch {
 	case !v.Owns(req.Token):
-		return again(http.StatusForbidden, page.Problem{Text: "This form was out of date, or your browser keeps no cookies. Please send it again."})
+		return again(http.StatusForbidden, visitor.Outdated)
 	case req.Username == "":
 		return again(http.StatusBadRequest, page.Problem{Field: "username", Text: "Enter your username."})
 	case req.Password == "":

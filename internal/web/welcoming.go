@@ -180,7 +180,7 @@ func (s *Service) enrolVouched(ctx context.Context, call *httpapi.Call, req enro
 		p.Reason.Text = req.Reason
 	}
 	if !v.Owns(req.Token) {
-		p.Problem = page.Problem{Text: "This form was out of date, or your browser keeps no cookies. Please send it again."}
+		p.Problem = visitor.Outdated
 		return v.Show(http.StatusForbidden, p)
 	}
 	account, err := s.wantedVouched(call, p, req)
