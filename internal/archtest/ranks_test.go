@@ -29,6 +29,8 @@ var ranks = map[string]int{
 
 	"internal/syncer": 70, "internal/admin": 70, "internal/discovery": 70, "internal/web": 70, "internal/adminpages": 71,
 
+	"internal/transfer": 75, // a whole server moved: after the tables that a restore corrects
+
 	"internal/app": 80,
 
 	// The client library: public, and on its own; see TestClientLibraryStandsAlone.
@@ -36,7 +38,7 @@ var ranks = map[string]int{
 
 	"internal/qrcode": 84,
 
-	"internal/demo": 90, "internal/doctor": 90, "internal/reference": 90,
+	"internal/demo": 90, "internal/doctor": 90, "internal/reference": 90, "internal/bench": 90,
 
 	"cmd/narthex": 100,
 
