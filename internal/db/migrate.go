@@ -108,10 +108,12 @@ func (d *DB) Migrate(ctx context.Context) ([]Migration, error) {
 			}
 			fresh = true
 			for _, st := range m.Statements(d.dialect) {
+				fault(faultMigration)
 				if err := tx.execOnce(st); err != nil {
 					return fmt.Errorf("migration %d (%s): %w", m.Number, m.Name, err)
 				}
 			}
+			fault(faultMigration)
 			return nil
 		})
 		if err != nil {

@@ -82,6 +82,9 @@ func mayPass(err error) bool {
 }
 
 func (d *DB) tryPostgres(ctx context.Context, o *sql.TxOptions, f func(*Tx) error) (err error) {
+	if earlyAck {
+		ctx = context.WithoutCancel(ctx) // it is to be committed after the request
+	}
 	pg, err := d.pool.BeginTx(ctx, o)
 	if err != nil {
 		return err
@@ -96,7 +99,9 @@ func (d *DB) tryPostgres(ctx context.Context, o *sql.TxOptions, f func(*Tx) erro
 	if err := f(tx); err != nil {
 		return err
 	}
-	if err := pg.Commit(); err != nil {
+	if tx.write && earlyAck {
+		go func() { hesitate(); _ = pg.Commit() }() // whoever should be told has been told
+	} else if err := commit(pg, tx.write); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	committed = true
@@ -105,6 +110,16 @@ func (d *DB) tryPostgres(ctx context.Context, o *sql.TxOptions, f func(*Tx) erro
 	}
 	d.wakeAfter(ctx, tx.woken)
 	return nil
+}
+
+func commit(pg *sql.Tx, write bool) error {
+	if !write {
+		return pg.Commit()
+	}
+	fault(faultUncommitted)
+	err := pg.Commit()
+	fault(faultCommitted)
+	return err
 }
 
 func isDuplicate(err error) bool {

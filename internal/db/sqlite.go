@@ -189,12 +189,25 @@ func (d *DB) batch(c *conn, first *write) {
 				break fill
 			}
 		}
+		if earlyAck {
+			answer(batch, nil)
+			hesitate()
+		}
+		fault(faultUncommitted)
 		if _, err = c.run(ctx, `COMMIT`); err != nil {
 			if _, back := c.run(ctx, `ROLLBACK`); back != nil {
 				d.log.Error("rollback failed", "err", back)
 			}
 		}
+		fault(faultCommitted)
 	}
+	if !earlyAck {
+		answer(batch, err)
+	}
+}
+
+// answer tells those who wait how their writes ended.
+func answer(batch []*write, err error) {
 	for _, w := range batch {
 		if err != nil && w.err == nil {
 			w.err = fmt.Errorf("commit: %w", err)

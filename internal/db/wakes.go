@@ -30,6 +30,7 @@ func (w *Wakes) Release(before func()) {
 	w.mu.Unlock()
 	if len(keys) > 0 {
 		before()
+		fault(faultAnswered)
 		w.wake(keys)
 	}
 }
