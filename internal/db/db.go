@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -47,6 +48,9 @@ type Options struct {
 	// Unsynced leaves out the fsync of a commit. For tests only: an
 	// acknowledged write can then be lost when the machine stops.
 	Unsynced bool
+	// Alone opens the database for this process only, or fails with ErrInUse. On
+	// SQLite every transaction then writes, and [ReadOne] must not be used.
+	Alone bool
 }
 
 // DB is an open database. It is safe for concurrent use.
@@ -55,10 +59,13 @@ type DB struct {
 	now     func() time.Time
 	wake    func([]string)
 	log     *slog.Logger
+	alone   bool
+	lost    atomic.Pointer[[]span] // see Tx.Lost; nil: not read yet
 
 	// PostgreSQL only.
 	pool *sql.DB
 	pgx  *pgxpool.Pool // what pool stands on
+	held *pgxpool.Conn // keeps others out, if alone
 
 	// SQLite only.
 	file    string // with the settings of a connection
@@ -71,7 +78,7 @@ type DB struct {
 // Open opens the database, makes the file if there is none, and starts the
 // writer. It does not migrate: see [DB.Migrate].
 func Open(ctx context.Context, o Options) (*DB, error) {
-	d := &DB{now: o.Now, wake: o.Wake, log: o.Log}
+	d := &DB{now: o.Now, wake: o.Wake, log: o.Log, alone: o.Alone}
 	if d.wake == nil {
 		d.wake = func([]string) {}
 	}
@@ -116,6 +123,9 @@ func (d *DB) Close() error {
 		return d.closeSQLite()
 	}
 	err := d.pool.Close()
+	if d.held != nil {
+		d.held.Release()
+	}
 	d.pgx.Close() // also waits for the connections to end
 	return err
 }

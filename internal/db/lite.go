@@ -38,6 +38,15 @@ func openConn(name string) (*conn, error) {
 	return &conn{Conn: c, stmts: map[string]*stmt{}}, nil
 }
 
+// Close ends the connection. SQLite would keep one with open statements, and with it
+// the lock and the write-ahead log.
+func (c *conn) Close() (err error) {
+	for _, st := range c.stmts {
+		err = errors.Join(err, st.Close())
+	}
+	return errors.Join(err, c.Conn.Close())
+}
+
 // prepare gives a statement that the connection keeps.
 func (c *conn) prepare(statement string) (*stmt, error) {
 	if st := c.stmts[statement]; st != nil {

@@ -45,6 +45,9 @@ func (d *DB) openPostgres(ctx context.Context, o Options) error {
 	if !strings.Contains(o.Database, "pool_max_conns") {
 		cfg.MaxConns = defaultConns
 	}
+	if !o.Alone {
+		cfg.AfterConnect = share
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
@@ -56,6 +59,11 @@ func (d *DB) openPostgres(ctx context.Context, o Options) error {
 	}
 	if version < oldestPostgres {
 		return errors.Join(fmt.Errorf("PostgreSQL 15 or newer is needed, this is %d", version/10_000), d.Close())
+	}
+	if o.Alone {
+		if err := d.takeAlone(ctx); err != nil {
+			return errors.Join(err, d.Close())
+		}
 	}
 	return nil
 }

@@ -39,12 +39,19 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (err error) {
 	if o.Unsynced {
 		sync = "OFF"
 	}
-	q := url.Values{"_pragma": {
+	pragmas := []string{
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + sync + ")", "foreign_keys(ON)",
 		"cache_size(-16000)", "temp_store(MEMORY)", "journal_size_limit(67108864)",
-	}}
+	}
+	if o.Alone {
+		pragmas = append([]string{"busy_timeout(1000)", "locking_mode(EXCLUSIVE)"}, pragmas[1:]...)
+	}
+	q := url.Values{"_pragma": pragmas}
 	d.file = "file:" + (&url.URL{Path: o.Database}).EscapedPath() + "?" + q.Encode()
 	writer, err := openConn(d.file)
+	if isBusy(err) {
+		return ErrInUse
+	}
 	if err != nil {
 		return err
 	}
@@ -101,6 +108,9 @@ func (d *DB) reader(ctx context.Context) (c *conn, err error) {
 }
 
 func (d *DB) readSQLite(ctx context.Context, f func(*Tx) error) (err error) {
+	if d.alone { // there is one connection
+		return d.writeSQLite(ctx, f)
+	}
 	c, err := d.reader(ctx)
 	if err != nil {
 		return err

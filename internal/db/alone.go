@@ -1,0 +1,56 @@
+package db
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// ErrInUse is returned by [Open] with Options.Alone when another process has the
+// database open, and without it when another process has it to itself.
+var ErrInUse = errors.New("db: another process uses the database")
+
+// On SQLite the locks are those that every connection holds anyway. On PostgreSQL
+// each connection to the database shares an advisory lock, so that a server that
+// comes while the database is being moved finds no connection.
+const (
+	shareUse = `SELECT pg_try_advisory_lock_shared(1314084932, 1)`
+	takeUse  = `SELECT pg_try_advisory_lock(1314084932, 1)`
+)
+
+func share(ctx context.Context, c *pgx.Conn) error {
+	var got bool
+	if err := c.QueryRow(ctx, shareUse).Scan(&got); err != nil {
+		return err
+	}
+	if !got {
+		return ErrInUse
+	}
+	return nil
+}
+
+// takeAlone keeps a connection that holds the lock, so that nobody else can share it.
+func (d *DB) takeAlone(ctx context.Context) error {
+	held, err := d.pgx.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	var got bool
+	if err = held.QueryRow(ctx, takeUse).Scan(&got); err == nil && !got {
+		err = ErrInUse
+	}
+	if err != nil {
+		held.Release()
+		return err
+	}
+	d.held = held
+	return nil
+}
+
+func isBusy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
