@@ -48,12 +48,21 @@ func Start() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{done: make(chan struct{})}
+	s := &Server{}
 	if err := s.makeFolder(account); err != nil {
 		return nil, err
 	}
+	if err := s.start(binaries, account); err != nil {
+		s.removeFolder()
+		return nil, err
+	}
+	return s, nil
+}
+
+// start runs the server until it answers.
+func (s *Server) start(binaries string, account *account) (err error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	s.kill = cancel
+	s.kill, s.done = cancel, make(chan struct{})
 	ready := make(chan error, 1)
 	go s.run(ctx, binaries, account, ready)
 	select {
@@ -64,10 +73,8 @@ func Start() (*Server, error) {
 	if err != nil {
 		s.kill()
 		<-s.done
-		s.removeFolder()
-		return nil, err
 	}
-	return s, nil
+	return err
 }
 
 // NewDatabase creates a database and returns its URL, which pgx and

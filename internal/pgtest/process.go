@@ -87,9 +87,9 @@ func serverAccount() (*account, error) {
 	return nil, errors.New("PostgreSQL does not run as root, and this machine has no user postgres or nobody to run it as")
 }
 
-// run makes the cluster, starts the server and stays until it has ended. It
-// sends one value on ready: nil once the server answers, or why it never will.
-// Ending ctx kills whatever runs.
+// run makes the cluster if there is none, starts the server and stays until it has
+// ended. It sends one value on ready: nil once the server answers, or why it never
+// will. Ending ctx kills whatever runs.
 func (s *Server) run(ctx context.Context, binaries string, account *account, ready chan<- error) {
 	// The kernel ties the death signal to the thread that started the process,
 	// so that thread must live as long as the server.
@@ -99,7 +99,9 @@ func (s *Server) run(ctx context.Context, binaries string, account *account, rea
 	initdb := s.command(ctx, account, filepath.Join(binaries, "initdb"),
 		"--pgdata="+s.dataFolder(), "--username="+role, "--auth=trust",
 		"--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
-	if output, err := initdb.CombinedOutput(); err != nil {
+	if s.version() > 0 {
+		// The cluster has been made: this is a restart.
+	} else if output, err := initdb.CombinedOutput(); err != nil {
 		ready <- fmt.Errorf("initdb failed: %w\n%s", err, output)
 		return
 	}
