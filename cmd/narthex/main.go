@@ -35,6 +35,7 @@ type streams struct {
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server."`
 	Demo    demoCommand    `cmd:"" help:"Play what the server does on a throwaway server."`
+	Bench   benchCommand   `cmd:"" help:"Measure a homeserver: this one, or any other on this machine."`
 	User    userCommand    `cmd:"" help:"Create and change accounts."`
 	Signin  signinCommand  `cmd:"" help:"Sign in a device: by password, or with a QR code."`
 	Approve approveCommand `cmd:"" help:"Decide on accounts that wait for approval."`

@@ -146,6 +146,7 @@ func TestPathsAreInRouteTables(t *testing.T) {
 	open := map[string]string{
 		"internal/httpapi/route.go":    "derives the r0 form of every path",
 		"internal/demo/":               "is a client",
+		"internal/bench/":              "is a client",
 		"cmd/narthex/signin_client.go": "is a client",
 		"internal/doctor/":             "is a client",
 		"internal/errcode/":            "explains errors to people",

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/narthex-matrix/narthex/internal/bench"
+)
+
+type benchCommand struct {
+	Measure benchMeasureCommand `cmd:"" default:"withargs" help:"Measure what operations cost a homeserver, and how fast it answers."`
+}
+
+// benchTarget are the flags that say which server is measured, and how.
+type benchTarget struct {
+	URL             string        `placeholder:"URL" help:"A running homeserver on this machine, open for registration and without rate limits (default: a server of this program is started, and removed at the end)."`
+	PID             int           `name:"pid" placeholder:"PID" help:"The process of the server at --url; without it, its CPU time stays unknown."`
+	PIDFile         string        `name:"pidfile" type:"path" placeholder:"FILE" help:"A file with that number in its first line."`
+	DatabasePID     int           `name:"database-pid" placeholder:"PID" help:"The top process of its database, if it has one of its own."`
+	DatabasePIDFile string        `name:"database-pidfile" type:"path" placeholder:"FILE" help:"A file with that number in its first line, such as postmaster.pid."`
+	Database        string        `placeholder:"URL" help:"The postgres:// URL of an empty database for the server that is started (default: a new SQLite file)."`
+	Folder          string        `type:"path" placeholder:"FOLDER" help:"Where the server that is started keeps its data meanwhile; a disk such as it will have later (default: the folder for temporary files)."`
+	Label           string        `placeholder:"NAME" help:"What tables call the server."`
+	Quick           bool          `help:"Small sizes, to see that it works."`
+	Limit           time.Duration `default:"60s" placeholder:"TIME" help:"How long one stretch of operations may take (default: ${default})."`
+	Out             string        `type:"path" placeholder:"FILE" help:"Write the results to the end of this file, a JSON object a line."`
+}
+
+// options opens the file of results. What is returned closes it.
+func (t benchTarget) options(std streams) (o bench.Options, done func() error, err error) {
+	if t.URL != "" && t.Database != "" {
+		return o, nil, errors.New("--database is for the server that is started, and with --url none is")
+	}
+	if t.Limit <= 0 {
+		return o, nil, errors.New("--limit must be more than nothing")
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return o, nil, err
+	}
+	o = bench.Options{
+		URL: t.URL, PID: t.PID, DatabasePID: t.DatabasePID, Program: program, Folder: t.Folder, Database: t.Database,
+		Label: t.Label, Quick: t.Quick, Limit: t.Limit, Shown: std.out, Now: time.Now,
+	}
+	for _, one := range []struct {
+		file string
+		to   *int
+	}{{t.PIDFile, &o.PID}, {t.DatabasePIDFile, &o.DatabasePID}} {
+		if one.file != "" {
+			if *one.to, err = readPID(one.file); err != nil {
+				return o, nil, err
+			}
+		}
+	}
+	done = func() error { return nil }
+	if t.Out != "" {
+		f, err := os.OpenFile(t.Out, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+		if err != nil {
+			return o, nil, err
+		}
+		o.Results, done = f, f.Close
+	}
+	return o, done, nil
+}
+
+func readPID(file string) (int, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(raw), "\n")
+	pid, err := strconv.Atoi(strings.TrimSpace(first))
+	if err != nil || pid <= 0 {
+		return 0, fmt.Errorf("%s does not begin with the number of a process", file)
+	}
+	return pid, nil
+}
+
+// play runs one of the benchmarks.
+func (t benchTarget) play(ctx context.Context, std streams, benchmark func(context.Context, bench.Options) error) error {
+	o, done, err := t.options(std)
+	if err != nil {
+		return err
+	}
+	return errors.Join(benchmark(ctx, o), done())
+}
+
+type benchMeasureCommand struct {
+	benchTarget
+	Scenario []string `placeholder:"NAME" help:"Measure this alone, with the stretches that belong to it; may be given several times."`
+}
+
+// Help is shown by --help.
+func (benchMeasureCommand) Help() string {
+	return `It registers users, makes rooms, and measures stretches of equal operations. The main figure is the CPU time of the
+server for one operation, with all that it does after it answered; rates and latencies share the machine with the
+client. The exit code is 1 if an operation was not answered as it should be. docs/performance.md says what is measured.
+
+Examples:
+  narthex bench --quick
+  narthex bench --out results.jsonl
+  narthex bench --scenario send.one.c1,sync.one-event
+  narthex bench --database postgres://narthex@localhost/empty --database-pidfile /var/lib/postgresql/17/main/postmaster.pid
+  narthex bench --url http://127.0.0.1:8008 --pid 4711 --label "Another homeserver"`
+}
+
+// Run measures.
+func (c benchMeasureCommand) Run(ctx context.Context, std streams) error {
+	return c.play(ctx, std, func(ctx context.Context, o bench.Options) error {
+		o.Scenarios = c.Scenario
+		return bench.Measure(ctx, o)
+	})
+}
