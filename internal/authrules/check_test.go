@@ -203,13 +203,3 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkCheckMessage(b *testing.B) {
-	r := newRoom(b, "12")
-	ev := r.event(user, "m.room.message", nil, `{"body":"hi"}`)
-	for b.Loop() {
-		if got := Check(ev, r.state); got != nil {
-			b.Fatal(got)
-		}
-	}
-}

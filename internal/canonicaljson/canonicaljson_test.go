@@ -2,9 +2,7 @@ package canonicaljson
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"reflect"
 	"strings"
 	"testing"
 )
@@ -240,78 +238,6 @@ func TestMembers(t *testing.T) {
 	for _, bad := range []string{``, `"1"`, `1.0`, `1e2`, `null`, `99999999999999999999`, `1 `} {
 		if number, ok := Integer([]byte(bad)); ok {
 			t.Errorf("Integer(%s): got %d, want a refusal", bad, number)
-		}
-	}
-}
-
-func seed(f *testing.F) {
-	for _, c := range specExamples {
-		f.Add([]byte(c.in))
-	}
-	for _, c := range refused {
-		f.Add([]byte(c.in))
-	}
-}
-
-// FuzzStrict: what Strict accepts, the standard library accepts as well and finds
-// valid; and nothing panics.
-func FuzzStrict(f *testing.F) {
-	seed(f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := Strict(data, Limits{}); err == nil && !json.Valid(data) {
-			t.Errorf("Strict(%q): accepted what is not JSON", data)
-		}
-	})
-}
-
-// FuzzCanonical: the result is its own canonical form, stands for the same value,
-// is accepted by Strict, and its members can be split and joined.
-func FuzzCanonical(f *testing.F) {
-	seed(f)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		loose, err := CanonicalLoose(data)
-		if (err == nil) != (Strict(data, Limits{}) == nil) && !errors.As(err, new(*ShapeError)) {
-			t.Fatalf("CanonicalLoose(%q) and Strict disagree: %v", data, err)
-		}
-		if err != nil {
-			return
-		}
-		if again, err := CanonicalLoose(loose); err != nil || !bytes.Equal(again, loose) {
-			t.Fatalf("CanonicalLoose is not idempotent: %q, %q, %v", loose, again, err)
-		}
-		canon, err := Canonical(data)
-		if err != nil {
-			return
-		}
-		if !bytes.Equal(canon, loose) {
-			t.Fatalf("Canonical(%q): got %q, but loosely %q", data, canon, loose)
-		}
-		var before, after any
-		if json.Unmarshal(data, &before) != nil || json.Unmarshal(canon, &after) != nil || !reflect.DeepEqual(before, after) {
-			t.Fatalf("Canonical(%q): %q stands for another value", data, canon)
-		}
-		if members, err := AppendMembers(nil, canon); err == nil && !bytes.Equal(AppendObject(nil, members), canon) {
-			t.Fatalf("AppendMembers(%q): cannot be joined again", canon)
-		}
-	})
-}
-
-func BenchmarkStrict(b *testing.B) {
-	data := []byte(specExamples[4].in)
-	b.SetBytes(int64(len(data)))
-	for b.Loop() {
-		if err := Strict(data, Limits{}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkCanonical(b *testing.B) {
-	data := []byte(specExamples[4].in)
-	b.SetBytes(int64(len(data)))
-	for b.Loop() {
-		if _, err := Canonical(data); err != nil {
-			b.Fatal(err)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // vectorKey is the key of the appendix "Cryptographic Test Vectors".
-func vectorKey(t *testing.T) ed25519.PrivateKey {
+func vectorKey(t testing.TB) ed25519.PrivateKey {
 	t.Helper()
 	seed, err := DecodeBase64("YJDBA9Xnr2sVqXD9Vj7XVUnmFZcZrlw8Md7kMW+3XA1")
 	if err != nil {

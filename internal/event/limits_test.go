@@ -224,25 +224,3 @@ func FuzzParse(f *testing.F) {
 		e.Create()
 	})
 }
-
-func BenchmarkBuild(b *testing.B) {
-	v, signer, draft := version(b, "12"), testSigner(), messageDraft()
-	for b.Loop() {
-		if _, err := Build(v, draft, signer); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkLoad(b *testing.B) {
-	v := version(b, "12")
-	e, err := Build(v, messageDraft(), testSigner())
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if _, err := Load(v, e.ID, e.Raw); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

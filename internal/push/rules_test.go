@@ -299,14 +299,6 @@ func TestSplitPath(t *testing.T) {
 	}
 }
 
-func BenchmarkEvaluate(b *testing.B) {
-	v := NewView(sent("m.room.message", `{"body":"hello there","m.mentions":{},"msgtype":"m.text"}`))
-	room := Room{UserID: alice, Members: 300}
-	for b.Loop() {
-		defaultRules.Evaluate(v, &room)
-	}
-}
-
 func raws(texts ...string) (list []jsontext.Value) {
 	for _, t := range texts {
 		list = append(list, jsontext.Value(t))
