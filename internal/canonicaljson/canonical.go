@@ -36,6 +36,7 @@ func canonical(data []byte, loose bool) ([]byte, error) {
 		scanner: scanner{data: data, depth: DefaultDepth},
 		out:     make([]byte, 0, len(data)),
 		loose:   loose,
+		members: make([]member, 0, 16),
 	}
 	w.space()
 	if err := w.value(); err != nil {

@@ -163,6 +163,18 @@ func TestDepth(t *testing.T) {
 	}
 }
 
+// deepNames is nested too deeply, at a path that would be one byte too long.
+var deepNames = strings.Repeat(`[{"0":`, 10) + `[{"":` + strings.Repeat(`[{"0":`, 39) + `[0`
+
+func TestPathIsBounded(t *testing.T) {
+	for _, in := range []string{deepNames, strings.Repeat(`{"a":`, 101), strings.Repeat(`[`, 101), `{"` + strings.Repeat("a", 250) + `":{"b":1,"b":1}}`} {
+		var shape *ShapeError
+		if err := Strict([]byte(in), Limits{}); !errors.As(err, &shape) || shape.Path == "" || len(shape.Path) > longestPath {
+			t.Errorf("Strict(%s): got a path of %d bytes, %v", in, len(shape.Path), err)
+		}
+	}
+}
+
 func TestDuplicateAmongManyKeys(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`{"inner":{"k1":1},`)

@@ -59,7 +59,7 @@ func inIndex(err error, index int) error {
 
 func (e *ShapeError) under(step string) error {
 	switch {
-	case len(step)+len(e.Path) > longestPath:
+	case len(step)+len(".")+len(e.Path) > longestPath:
 	case e.Path == "":
 		e.Path = step
 	case e.Path[0] == '[':

@@ -25,6 +25,9 @@ func AppendMembers(dst []Member, object []byte) ([]Member, error) {
 	if done, err := s.empty('}'); done || err != nil {
 		return dst, err
 	}
+	if dst == nil {
+		dst = make([]Member, 0, 8)
+	}
 	for more := true; more; {
 		key, err := s.key()
 		if err != nil {
@@ -161,7 +164,11 @@ func Without(members []Member, keys ...string) []Member {
 // AppendObject appends the object that the members make. It is canonical if they
 // are sorted by name and their values canonical.
 func AppendObject(dst []byte, members []Member) []byte {
-	dst = append(dst, '{')
+	size := len(`{}`)
+	for _, m := range members {
+		size += len(m.Key) + len(m.Value) + len(`"":,`)
+	}
+	dst = append(slices.Grow(dst, size), '{')
 	for i, m := range members {
 		if i > 0 {
 			dst = append(dst, ',')

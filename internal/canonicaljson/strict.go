@@ -1,6 +1,9 @@
 package canonicaljson
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Limits bounds what Strict accepts.
 type Limits struct {
@@ -18,7 +21,7 @@ func Strict(data []byte, limits Limits) error {
 	if depth == 0 {
 		depth = DefaultDepth
 	}
-	s := scanner{data: data, depth: depth}
+	s := scanner{data: data, depth: depth, keys: make([][]byte, 0, 16)}
 	s.space()
 	if err := s.value(); err != nil {
 		return err
@@ -48,25 +51,18 @@ func (s *scanner) value() error {
 	}
 }
 
-// fewKeys is how many keys an object may have before its duplicates are sought
-// with a map rather than by comparing each with each.
-const fewKeys = 16
-
 func (s *scanner) object() error {
 	if done, err := s.empty('}'); done || err != nil {
 		return err
 	}
 	// The keys of all open objects lie in one slice, the innermost object's last.
 	first := len(s.keys)
-	var many map[string]struct{}
 	for more := true; more; {
 		key, err := s.key()
 		if err != nil {
 			return err
 		}
-		if s.duplicate(first, &many, key) {
-			return inKey(&ShapeError{Reason: reasonDuplicate}, key)
-		}
+		s.keys = append(s.keys, key)
 		if err := s.value(); err != nil {
 			return inKey(err, key)
 		}
@@ -74,33 +70,24 @@ func (s *scanner) object() error {
 			return err
 		}
 	}
+	if key, twice := duplicate(s.keys[first:]); twice {
+		return inKey(&ShapeError{Reason: reasonDuplicate}, key)
+	}
 	s.keys = s.keys[:first]
 	return nil
 }
 
-// duplicate notes a key of the object whose keys begin at first, and reports
-// whether it was there before.
-func (s *scanner) duplicate(first int, many *map[string]struct{}, key []byte) bool {
-	if *many != nil {
-		if _, there := (*many)[string(key)]; there {
-			return true
-		}
-		(*many)[string(key)] = struct{}{}
-		return false
+// duplicate finds a key that is there twice. It changes the order of the keys.
+func duplicate(keys [][]byte) (key []byte, twice bool) {
+	if !slices.IsSortedFunc(keys, bytes.Compare) {
+		slices.SortFunc(keys, bytes.Compare)
 	}
-	for _, earlier := range s.keys[first:] {
-		if bytes.Equal(earlier, key) {
-			return true
+	for i := 1; i < len(keys); i++ {
+		if bytes.Equal(keys[i-1], keys[i]) {
+			return keys[i], true
 		}
 	}
-	s.keys = append(s.keys, key)
-	if len(s.keys)-first > fewKeys {
-		*many = make(map[string]struct{}, 4*fewKeys)
-		for _, earlier := range s.keys[first:] {
-			(*many)[string(earlier)] = struct{}{}
-		}
-	}
-	return false
+	return nil, false
 }
 
 func (s *scanner) array() error {
