@@ -65,9 +65,10 @@ func (r *reading) addKeyCounts() (err error) {
 // addDeviceLists adds whose devices the client must look up again, and whose it may
 // forget: users whose keys, or signatures of them, changed, and users with whom the user came to share
 // an encrypted room, or ceased to. After an initial sync the client asks for what
-// it needs (client-server API, Extensions to /sync of end-to-end encryption).
+// it needs (client-server API, Extensions to /sync of end-to-end encryption); one that
+// comes from a lost history thinks that it knows.
 func (r *reading) addDeviceLists() error {
-	if r.initial {
+	if r.initial && !r.lost {
 		return nil
 	}
 	changed := map[id.UserID]bool{}

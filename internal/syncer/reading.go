@@ -34,8 +34,12 @@ type reading struct {
 
 // run makes the answer.
 func (r *reading) run() error {
-	if r.since > r.to {
-		// A token from beyond the end: the database is a restored backup. What the
+	lost, err := r.tx.Lost(r.since)
+	if err != nil {
+		return err
+	}
+	if lost || r.since > r.to {
+		// The database is a restored backup, by narthex restore or by hand. What the
 		// client holds may be from a history that never was, so it is told all there
 		// is, and that there is a gap before it.
 		r.since, r.lost = 0, true
