@@ -99,9 +99,9 @@ func (d *DB) Read(ctx context.Context, f func(tx *Tx) error) error {
 		return err
 	}
 	if d.dialect == Postgres {
-		return d.readPostgres(ctx, f)
+		return unavailable(d.readPostgres(ctx, f))
 	}
-	return d.readSQLite(ctx, f)
+	return unavailable(d.readSQLite(ctx, f))
 }
 
 // Write runs f in a transaction, commits it durably, and then wakes whom f woke.
@@ -112,9 +112,9 @@ func (d *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
 		return err
 	}
 	if d.dialect == Postgres {
-		return d.writePostgres(ctx, f)
+		return unavailable(d.writePostgres(ctx, f))
 	}
-	return d.writeSQLite(ctx, f)
+	return unavailable(d.writeSQLite(ctx, f))
 }
 
 // Close waits for the writes under way and closes every connection.

@@ -229,6 +229,14 @@ func afterCut(t *testing.T, image powerloss.Image, unsynced bool) (folder string
 	return folder, l.faults(t, image.Seen)
 }
 
+// drop removes a folder that is not needed any more, since there are many.
+func drop(t *testing.T, folder string) {
+	t.Helper()
+	if err := os.RemoveAll(folder); err != nil {
+		t.Error(err)
+	}
+}
+
 // generations lets writers work, cuts the power at so many moments of the history, and
 // goes on with one of the disks that were left. It gives the cuts that had faults.
 func generations(t *testing.T, n, each int, unsynced bool) (faulty []string) {
@@ -258,9 +266,11 @@ func generations(t *testing.T, n, each int, unsynced bool) (faulty []string) {
 			left, faults := afterCut(t, image, unsynced)
 			if len(faults) > 0 {
 				faulty = append(faulty, fmt.Sprintf("cut %d: %s", cut, strings.Join(faults, "\n")))
-			} else {
-				folder = left
+				drop(t, left)
+				continue
 			}
+			drop(t, folder)
+			folder = left
 		}
 	}
 	t.Logf("%d cuts, before which %d writes were acknowledged; %d changes of files were not synced", n, acknowledged, open)
@@ -330,5 +340,6 @@ func TestPowerLossInTheFirstStart(t *testing.T) {
 		if got := schema(left); got != want {
 			t.Errorf("cut %d: the schema is another", cut)
 		}
+		drop(t, left)
 	}
 }

@@ -114,15 +114,17 @@ func ReadOne[T any](ctx context.Context, d *DB, scan func(Row) (T, error), state
 			return out, err
 		}
 		rows, err := d.pool.QueryContext(ctx, statement, args...) //nolint:sqlclosecheck // closed by first
-		return first(rows, err, scan, statement)
+		out, err = first(rows, err, scan, statement)
+		return out, unavailable(err)
 	}
 	c, err := d.reader(ctx)
 	if err != nil {
-		return out, err
+		return out, unavailable(err)
 	}
 	defer func() { d.readers <- c }()
 	rows, err := c.query(context.WithoutCancel(ctx), statement, args)
-	return first(rows, err, scan, statement)
+	out, err = first(rows, err, scan, statement)
+	return out, unavailable(err)
 }
 
 // first gives the first row of an answer, or ErrNoRow.

@@ -125,6 +125,11 @@ var (
 		Meaning: "The server has more work than it can do, or is shutting down. Nothing was done.",
 		Client:  "Wait for Retry-After, then try again.",
 		Source:  "RFC 9110, 503 Service Unavailable"})
+	StorageUnavailable = row(Code{Key: "StorageUnavailable", Name: "M_UNKNOWN", OAuth: "temporarily_unavailable", Status: 503,
+		Meaning: "The server's disk is full, or its database cannot be reached or written. Nothing that was acknowledged before is lost.",
+		Client:  "Wait for Retry-After, then send the same again, with the same transaction ID.",
+		Admin:   "Make room on the disk of the database, or bring PostgreSQL back; the server needs no restart. The log has the whole error.",
+		Source:  "RFC 9110, 503 Service Unavailable"})
 )
 
 // Accounts, sign-in and third-party identifiers.

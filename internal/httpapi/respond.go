@@ -35,7 +35,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, route *Route
 	if form == IdentityErrors {
 		e = identityError(e)
 	}
-	if e.Code == errcode.Unknown && !errors.Is(err, context.Canceled) {
+	if (e.Code == errcode.Unknown || e.Code == errcode.StorageUnavailable) && !errors.Is(err, context.Canceled) {
 		call.Log.Error("request failed", "op", call.Op, "user", call.UserID, "err", err)
 	}
 	if e.RetryAfter > 0 {

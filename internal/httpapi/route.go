@@ -178,7 +178,7 @@ func (r Route) Paths() []string {
 // Implied gives the codes that follow from the route's kind of caller, its class
 // and its parameters.
 func (r Route) Implied() []*errcode.Code {
-	codes := []*errcode.Code{errcode.Unknown, errcode.Overloaded}
+	codes := []*errcode.Code{errcode.Unknown, errcode.Overloaded, errcode.StorageUnavailable}
 	if r.Auth == User || r.Auth == Admin {
 		codes = append(codes, errcode.MissingToken)
 	}

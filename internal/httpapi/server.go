@@ -373,6 +373,14 @@ func classify(err error) error {
 		e := errcode.Overloaded.Wrap(err, "The server is shutting down. Try again in a moment.")
 		e.RetryAfter = time.Second
 		return e
+	case errors.Is(err, db.ErrFull):
+		e := errcode.StorageUnavailable.Wrap(err, "The disk of this server is full, so that it can store nothing. Its administrator must make room; try again after that.")
+		e.RetryAfter = time.Minute
+		return e
+	case errors.Is(err, db.ErrUnavailable):
+		e := errcode.StorageUnavailable.Wrap(err, "The database of this server cannot be used at this moment. Try again in a few seconds.")
+		e.RetryAfter = 5 * time.Second
+		return e
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 )
 
 // sector is the unit in which a disk keeps or loses a write, in bytes.
@@ -33,6 +34,8 @@ type step struct {
 type Disk struct {
 	folder string
 
+	refuses atomic.Int32 // see Refuse
+
 	mu    sync.Mutex
 	first map[string][]byte // what the folder held when the watch began
 	steps []step
@@ -57,6 +60,11 @@ func (d *Disk) add(s step) {
 	defer d.mu.Unlock()
 	d.steps = append(d.steps, s)
 }
+
+// Refuse has every write, truncation and sync fail from now on with a result code of
+// SQLite, as they do on a disk that is full (SQLITE_FULL) or broken
+// (SQLITE_IOERR_WRITE). With 0 the disk works again.
+func (d *Disk) Refuse(code int) { d.refuses.Store(int32(code)) }
 
 // Mark puts something that the test has seen into the history, such as the answer to
 // a request.

@@ -5,7 +5,8 @@
 // the folders that are watched, every write, truncation, sync and removal in their
 // order, together with what a test has seen meanwhile ([Disk.Mark]). [Disk.Cut] then
 // makes up what the disk may hold if the power goes at any moment of that history:
-// all that was synced, and of what was not an arbitrary part.
+// all that was synced, and of what was not an arbitrary part. And it can be a disk that
+// is full, or broken ([Disk.Refuse]).
 //
 // It does not ask the real disk to sync: a sync is an entry in the history, so that
 // hundreds of cuts take seconds. What it cannot show is a disk that loses what it

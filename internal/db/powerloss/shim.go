@@ -122,6 +122,9 @@ func open(tls *libc.TLS, _, name, file uintptr, flags int32, outFlags uintptr) i
 
 func write(tls *libc.TLS, file, data uintptr, size int32, offset int64) int32 {
 	w := lookUp(file)
+	if rc := w.disk.refuses.Load(); rc != 0 {
+		return rc
+	}
 	rc := call[writeCall](w.below.FxWrite)(tls, file, data, size, offset)
 	if rc == sqlite3.SQLITE_OK {
 		w.disk.add(step{kind: writing, name: w.name, at: offset, data: bytes.Clone(libc.GoBytes(data, int(size)))})
@@ -131,6 +134,9 @@ func write(tls *libc.TLS, file, data uintptr, size int32, offset int64) int32 {
 
 func truncate(tls *libc.TLS, file uintptr, size int64) int32 {
 	w := lookUp(file)
+	if rc := w.disk.refuses.Load(); rc != 0 {
+		return rc
+	}
 	rc := call[truncateCall](w.below.FxTruncate)(tls, file, size)
 	if rc == sqlite3.SQLITE_OK {
 		w.disk.add(step{kind: truncating, name: w.name, size: size})
@@ -141,6 +147,9 @@ func truncate(tls *libc.TLS, file uintptr, size int64) int32 {
 // syncFile asks nothing of the layer below: see the package's comment.
 func syncFile(_ *libc.TLS, file uintptr, _ int32) int32 {
 	w := lookUp(file)
+	if rc := w.disk.refuses.Load(); rc != 0 {
+		return rc
+	}
 	w.disk.add(step{kind: syncing, name: w.name})
 	return sqlite3.SQLITE_OK
 }
