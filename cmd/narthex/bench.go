@@ -14,6 +14,9 @@ import (
 
 type benchCommand struct {
 	Measure benchMeasureCommand `cmd:"" default:"withargs" help:"Measure what operations cost a homeserver, and how fast it answers."`
+	Growth  benchGrowthCommand  `cmd:"" help:"Measure how costs grow with members, rooms and state."`
+	Study   benchStudyCommand   `cmd:"" help:"Measure the first sync of several users at once, in very many rooms."`
+	Table   benchTableCommand   `cmd:"" help:"Make Markdown tables of results."`
 }
 
 // benchTarget are the flags that say which server is measured, and how.
@@ -115,4 +118,72 @@ func (c benchMeasureCommand) Run(ctx context.Context, std streams) error {
 		o.Scenarios = c.Scenario
 		return bench.Measure(ctx, o)
 	})
+}
+
+type benchGrowthCommand struct{ benchTarget }
+
+// Help is shown by --help.
+func (benchGrowthCommand) Help() string {
+	return `It measures messages, joins, /sync and lists of members in rooms of 10 to 10,000 members, messages and /sync of users
+of 1 to 1,000 rooms, and changes of 500 and 5,000 state events. It shows what an operation costs at each size, and how
+many times the cost at the largest is that at the smaller ones.
+
+Examples:
+  narthex bench growth --out growth.jsonl
+  narthex bench growth --quick`
+}
+
+// Run measures.
+func (c benchGrowthCommand) Run(ctx context.Context, std streams) error {
+	return c.play(ctx, std, bench.Growth)
+}
+
+type benchStudyCommand struct{ benchTarget }
+
+// Help is shown by --help.
+func (benchStudyCommand) Help() string {
+	return `It repeats a public study with 200 users in 300 rooms, and measures how long 1, 5, 10 and 20 of them wait for the
+answer of their first /sync. Every user joins every room, for at most four minutes.
+
+Example:
+  narthex bench study --out study.jsonl`
+}
+
+// Run measures.
+func (c benchStudyCommand) Run(ctx context.Context, std streams) error {
+	return c.play(ctx, std, bench.Study)
+}
+
+type benchTableCommand struct {
+	File []string `arg:"" type:"path" help:"Files of results."`
+	Into string   `type:"path" placeholder:"FILE" help:"Put the tables into this Markdown document, between its markers, instead of showing them."`
+}
+
+// Help is shown by --help.
+func (benchTableCommand) Help() string {
+	return `Of several runs it takes the medians. A figure that misses its target has a mark.
+
+Examples:
+  narthex bench table results.jsonl
+  narthex bench table --into docs/performance.md sqlite.jsonl postgres.jsonl growth.jsonl study.jsonl`
+}
+
+// Run makes tables.
+func (c benchTableCommand) Run(std streams) error {
+	results, err := bench.ReadResults(c.File)
+	if err != nil {
+		return err
+	}
+	if c.Into == "" {
+		return bench.WriteTables(std.out, results)
+	}
+	document, err := os.ReadFile(c.Into)
+	if err != nil {
+		return err
+	}
+	filled, err := bench.FillIn(string(document), results)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.Into, []byte(filled), 0o644)
 }

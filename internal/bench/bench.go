@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -132,16 +133,23 @@ func label(o Options) string {
 	}
 }
 
+// head begins the table for people.
+func (r *run) head() {
+	fmt.Fprintf(r.Shown, "%s at %s\n%-26s %8s %10s %10s %10s %9s %9s %9s\n", r.Label, r.URL,
+		"", "done", "CPU ms", "of the DB", "a second", "p50 ms", "p99 ms", "MiB")
+}
+
 // play measures scenarios. One that cannot be prepared does not keep the others from
 // being measured.
 func (r *run) play(ctx context.Context, chosen []scenario) error {
-	fmt.Fprintf(r.Shown, "%s at %s\n%-22s %8s %10s %10s %10s %9s %9s %9s\n", r.Label, r.URL,
-		"", "done", "CPU ms", "of the DB", "a second", "p50 ms", "p99 ms", "MiB")
-	need := 1
+	need := 0
 	for _, s := range chosen {
 		need = max(need, s.users(r.sizes))
 	}
-	if err := r.enroll(ctx, need); err != nil {
+	r.head()
+	var err error
+	r.measure(ctx, "register", 0, func(ctx context.Context, m *meter) { err = r.enrollInto(ctx, m, need) })
+	if err != nil {
 		return err
 	}
 	var failures []error
@@ -156,21 +164,19 @@ func (r *run) play(ctx context.Context, chosen []scenario) error {
 	return errors.Join(failures...)
 }
 
-// enroll registers users until there are n. The first lot is a result.
+// enroll registers users until there are n.
 func (r *run) enroll(ctx context.Context, n int) error {
+	return r.enrollInto(ctx, &meter{now: r.Now}, n)
+}
+
+func (r *run) enrollInto(ctx context.Context, m *meter, n int) error {
 	fresh := make([]*user, max(0, n-len(r.users)))
-	register := func(ctx context.Context, m *meter) {
-		m.each(ctx, len(fresh), 2, func(i int) (err error) {
-			fresh[i], err = r.server.register(ctx, len(r.users)+i)
-			return err
-		})
-	}
-	if len(fresh) == 0 {
-		return nil
-	}
-	result := r.measure(ctx, "register", 0, register)
-	if result.Operations < len(fresh) {
-		return fmt.Errorf("registered %d of %d users in %v: %s", result.Operations, len(fresh), r.Limit, result.Failure)
+	m.each(ctx, len(fresh), 2, func(i int) (err error) {
+		fresh[i], err = r.server.register(ctx, strconv.Itoa(len(r.users)+i))
+		return err
+	})
+	if done := m.succeeded(); done < len(fresh) {
+		return errors.Join(fmt.Errorf("registered %d of %d users", done, len(fresh)), m.first, ctx.Err())
 	}
 	r.users = append(r.users, fresh...)
 	return nil
@@ -201,7 +207,7 @@ func (r *run) keep(one Result) {
 	if one.Size > 0 {
 		name = fmt.Sprintf("%s %d", name, one.Size)
 	}
-	fmt.Fprintf(r.Shown, "%-22s %8d %10.4g %10.4g %10.5g %9.4g %9.4g %9.4g", name, one.Operations,
+	fmt.Fprintf(r.Shown, "%-26s %8d %10.4g %10.4g %10.5g %9.4g %9.4g %9.4g", name, one.Operations,
 		one.ServerCPU+one.DatabaseCPU, one.DatabaseCPU, one.PerSecond, one.Latency.Median, one.Latency.P99, one.Resident)
 	if one.Cut {
 		fmt.Fprint(r.Shown, "  cut short by the limit of time")

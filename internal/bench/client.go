@@ -124,8 +124,8 @@ const password = "correct horse battery staple"
 
 // register makes an account by the dummy stage, in one request where the server
 // allows that.
-func (h *homeserver) register(ctx context.Context, number int) (*user, error) {
-	u := &user{homeserver: h, name: h.unique + "-" + strconv.Itoa(number)}
+func (h *homeserver) register(ctx context.Context, name string) (*user, error) {
+	u := &user{homeserver: h, name: h.unique + "-" + name}
 	auth := map[string]string{"type": "m.login.dummy"}
 	body := map[string]any{"username": u.name, "password": password, "auth": auth}
 	var session struct {

@@ -13,7 +13,7 @@ func refuse(ctx context.Context, r *run) error {
 		weak      = 8
 		outsiders = 16
 	)
-	owner, members, others := r.users[0], r.users[1:1+weak], r.users[1+weak:1+weak+outsiders]
+	members, others, owner := r.users[:weak], r.users[weak:weak+outsiders], r.users[weak+outsiders]
 	room, err := owner.createRoom(ctx, map[string]any{"power_level_content_override": map[string]any{"events_default": 50, "users_default": 0}})
 	if err != nil {
 		return err

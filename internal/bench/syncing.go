@@ -7,7 +7,8 @@ import (
 )
 
 // syncing measures /sync for a user of several rooms: from nothing, with one new
-// event, and without news.
+// event, and without news. Where the other scenarios ran before, the user is in their
+// big rooms as well.
 func syncing(ctx context.Context, r *run) error {
 	z := r.sizes
 	reader, others := r.users[0], r.users[1:z.syncMembers]
