@@ -65,8 +65,9 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (err error) {
 		d.readers <- nil
 	}
 	d.writes = make(chan *write, 1024)
+	d.writer = make(chan *conn, 1)
+	d.writer <- writer
 	d.closed, d.stopped = make(chan struct{}), make(chan struct{})
-	go d.writer(writer)
 	return nil
 }
 
@@ -129,6 +130,9 @@ func (d *DB) readSQLite(ctx context.Context, f func(*Tx) error) (err error) {
 	return f(&Tx{Now: d.now(), ctx: ctx, d: d, lite: c})
 }
 
+// writeSQLite queues a closure. Whoever gets hold of the connection that writes runs all
+// that has queued, and commits once: what comes together is synced together, and a write
+// that comes alone waits for no other goroutine.
 func (d *DB) writeSQLite(ctx context.Context, f func(*Tx) error) error {
 	w := &write{ctx: context.WithoutCancel(ctx), f: f, done: make(chan struct{})}
 	select {
@@ -138,13 +142,15 @@ func (d *DB) writeSQLite(ctx context.Context, f func(*Tx) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	select {
-	case <-w.done:
-	case <-d.stopped:
+	for !w.answered() {
 		select {
-		case <-w.done: // it was among the last
-		default:
-			return ErrClosed
+		case <-w.done:
+		case c := <-d.writer:
+			d.lead(c)
+		case <-d.stopped:
+			if !w.answered() { // it is not even among the last
+				return ErrClosed
+			}
 		}
 	}
 	if w.panic != nil {
@@ -159,60 +165,77 @@ func (d *DB) writeSQLite(ctx context.Context, f func(*Tx) error) error {
 	return w.err
 }
 
-// writer takes what has queued, runs each closure in its own savepoint, commits
-// once, and then answers all.
-func (d *DB) writer(c *conn) {
-	defer func() {
-		if err := c.Close(); err != nil {
-			d.log.Error("closing the connection that writes", "err", err)
-		}
-		close(d.stopped)
-	}()
-	for {
-		var first *write
-		select {
-		case first = <-d.writes:
-		case <-d.closed:
-			select {
-			case first = <-d.writes:
-			default:
-				return
-			}
-		}
-		d.batch(c, first)
+func (w *write) answered() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
 	}
 }
 
-func (d *DB) batch(c *conn, first *write) {
-	ctx := context.WithoutCancel(first.ctx)
-	batch := []*write{first}
-	_, err := c.run(ctx, `BEGIN IMMEDIATE`)
-	if err == nil {
-		d.runInSavepoint(c, first)
-	fill:
-		for len(batch) < maxBatch {
-			select {
-			case w := <-d.writes:
-				batch = append(batch, w)
-				d.runInSavepoint(c, w)
-			default:
-				break fill
-			}
-		}
-		if earlyAck {
-			answer(batch, nil)
-			hesitate()
-		}
-		fault(faultUncommitted)
-		if _, err = c.run(ctx, `COMMIT`); err != nil {
-			if _, back := c.run(ctx, `ROLLBACK`); back != nil {
-				d.log.Error("rollback failed", "err", back)
-			}
-		}
-		fault(faultCommitted)
+// lead runs what has queued, and hands the connection on.
+func (d *DB) lead(c *conn) {
+	if earlyAck { // or the leader itself would not be lied to
+		go func() {
+			d.batch(c)
+			d.writer <- c
+		}()
+		return
 	}
+	d.batch(c)
+	d.writer <- c
+}
+
+// batch runs what has queued, as far as it fits into one commit, and answers.
+func (d *DB) batch(c *conn) {
+	var first *write
+	select {
+	case first = <-d.writes:
+	default:
+		return // another leader was faster
+	}
+	ctx := first.ctx
+	batch := []*write{first}
+	if _, err := c.run(ctx, `BEGIN IMMEDIATE`); err != nil {
+		answer(batch, err)
+		return
+	}
+	// The first needs no savepoint: nothing is undone with it.
+	d.call(c, first)
+	if first.failed() {
+		d.rollback(ctx, c)
+		answer(batch, nil)
+		return
+	}
+fill:
+	for len(batch) < maxBatch {
+		select {
+		case w := <-d.writes:
+			batch = append(batch, w)
+			d.runInSavepoint(c, w)
+		default:
+			break fill
+		}
+	}
+	if earlyAck {
+		answer(batch, nil)
+		hesitate()
+	}
+	fault(faultUncommitted)
+	_, err := c.run(ctx, `COMMIT`)
+	if err != nil {
+		d.rollback(ctx, c)
+	}
+	fault(faultCommitted)
 	if !earlyAck {
 		answer(batch, err)
+	}
+}
+
+func (d *DB) rollback(ctx context.Context, c *conn) {
+	if _, err := c.run(ctx, `ROLLBACK`); err != nil {
+		d.log.Error("rollback failed", "err", err)
 	}
 }
 
@@ -226,17 +249,22 @@ func answer(batch []*write, err error) {
 	}
 }
 
+// call runs one closure.
+func (d *DB) call(c *conn, w *write) {
+	w.tx = &Tx{Now: d.now(), ctx: w.ctx, d: d, lite: c, write: true}
+	defer func() { w.panic = recover() }()
+	w.err = w.f(w.tx)
+}
+
+func (w *write) failed() bool { return w.err != nil || w.panic != nil }
+
 // runInSavepoint runs one closure. Its failure undoes what it did and nothing else.
 func (d *DB) runInSavepoint(c *conn, w *write) {
-	w.tx = &Tx{Now: d.now(), ctx: w.ctx, d: d, lite: c, write: true}
 	if _, w.err = c.run(w.ctx, `SAVEPOINT w`); w.err != nil {
 		return
 	}
-	func() {
-		defer func() { w.panic = recover() }()
-		w.err = w.f(w.tx)
-	}()
-	if w.err != nil || w.panic != nil {
+	d.call(c, w)
+	if w.failed() {
 		if _, err := c.run(w.ctx, `ROLLBACK TO w`); err != nil {
 			d.log.Error("rollback to savepoint failed", "err", err)
 		}
@@ -252,9 +280,14 @@ func isSQLiteDuplicate(err error) bool {
 }
 
 // closeSQLite waits for what is under way.
-func (d *DB) closeSQLite() (err error) {
+func (d *DB) closeSQLite() error {
 	close(d.closed)
-	<-d.stopped
+	writer := <-d.writer
+	for len(d.writes) > 0 {
+		d.batch(writer)
+	}
+	err := writer.Close()
+	close(d.stopped)
 	for range cap(d.readers) {
 		if c := <-d.readers; c != nil {
 			err = errors.Join(err, c.Close())
