@@ -77,6 +77,7 @@ func (c serveCommand) Run(ctx context.Context, std streams) error {
 		return fmt.Errorf("%w\n%s doctor%s may say more", err, self(), c.flags())
 	}
 	defer a.Close()
+	counts.Watch(a.Loads)
 	if err := serveMetrics(ctx, cfg.Metrics.Listen, counts.Handler(a.Ready), log); err != nil {
 		closeAll(listeners)
 		return err

@@ -208,6 +208,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 		Forms:                errcode.Forms{MSC3848: errcode.Mode(cfg.MSC3848Mode()), Approval: errcode.Mode(cfg.ApprovalErrcode())},
 		ErrorPage:            pages.ErrorPage,
 		Limits:               limits(cfg),
+		Admission:            a.admission(cfg, seams),
 		TrustedProxies:       config.Networks(cfg.TrustedProxies),
 	}
 	a.server.Handle(routes)
@@ -280,13 +281,14 @@ func limits(cfg config.Config) *httpapi.Limiter {
 	}
 	budget := func(b config.Rate) httpapi.Budget { return httpapi.Budget{PerSecond: b.PerSecond, Burst: b.Burst} }
 	return httpapi.NewLimiter(map[httpapi.Class]httpapi.Budget{
+		httpapi.Address:      budget(cfg.RateLimits.Address),
 		httpapi.Cheap:        budget(cfg.RateLimits.Cheap),
 		httpapi.Sending:      budget(cfg.RateLimits.Sending),
 		httpapi.Login:        budget(cfg.RateLimits.Login),
 		httpapi.Registration: budget(cfg.RateLimits.Registration),
 		httpapi.Validation:   budget(cfg.RateLimits.Validation),
 		httpapi.Expensive:    budget(cfg.RateLimits.Expensive),
-	})
+	}, cfg.RateLimits.Devices)
 }
 
 func serverName(cfg config.Config) id.ServerName { return id.ServerName(cfg.ServerName) }

@@ -64,6 +64,7 @@ func (a *App) buildIdentity(cfg config.Config, seams Seams, key identity.Key) {
 		Forms:                errcode.Forms{MSC3848: errcode.Mode(cfg.MSC3848Mode()), Approval: errcode.Mode(cfg.ApprovalErrcode())},
 		ErrorPage:            web.New(web.Deps{Config: cfg}).ErrorPage,
 		Limits:               limits(cfg),
+		Admission:            a.admission(cfg, seams),
 		TrustedProxies:       config.Networks(cfg.TrustedProxies),
 	}
 	a.server.Handle(append(identities.Routes(), web.Assets()))

@@ -24,6 +24,7 @@ func (c Config) Check() error {
 	f.notices(c)
 	f.oauth(c)
 	f.rates(c)
+	f.limits(c)
 	f.support(c)
 	f.mail(c)
 	f.sms(c)
@@ -140,13 +141,14 @@ func (f *findings) oauth(c Config) {
 }
 
 func (f *findings) rates(c Config) {
-	f.between("limits.max_connections", c.Limits.MaxConnections, 1, 1_000_000)
+	f.between("rate_limits.devices", c.RateLimits.Devices, 1, 10_000)
 	for _, class := range []struct {
 		name string
 		rate Rate
 	}{
 		{"cheap", c.RateLimits.Cheap}, {"sending", c.RateLimits.Sending}, {"login", c.RateLimits.Login},
 		{"registration", c.RateLimits.Registration}, {"validation", c.RateLimits.Validation}, {"expensive", c.RateLimits.Expensive},
+		{"address", c.RateLimits.Address},
 	} {
 		key := "rate_limits." + class.name
 		if perSecond := class.rate.PerSecond; !(perSecond > 0 && perSecond <= 1e6) { // so that NaN is refused

@@ -139,6 +139,10 @@ type RateLimits struct {
 	Registration Rate `key:"registration"`
 	Validation   Rate `key:"validation"`
 	Expensive    Rate `key:"expensive"`
+	// Devices is how many devices' budgets all devices of a user have together.
+	Devices int `key:"devices"`
+	// Address is for all that comes from an address, before its token is looked at.
+	Address Rate `key:"address"`
 }
 
 // A Rate is a token bucket: Burst requests at once, and PerSecond more in each
@@ -146,11 +150,6 @@ type RateLimits struct {
 type Rate struct {
 	PerSecond float64 `key:"per_second"`
 	Burst     int     `key:"burst"`
-}
-
-// Limits holds the keys limits.*.
-type Limits struct {
-	MaxConnections int `key:"max_connections"`
 }
 
 // Rooms holds the keys rooms.*.
@@ -206,8 +205,10 @@ func Default() Config {
 			Registration: Rate{PerSecond: 0.2, Burst: 5},
 			Validation:   Rate{PerSecond: 0.1, Burst: 3},
 			Expensive:    Rate{PerSecond: 2, Burst: 10},
+			Devices:      5,
+			Address:      Rate{PerSecond: 500, Burst: 5000},
 		},
-		Limits:   Limits{MaxConnections: 10_000},
+		Limits:   defaultLimits(),
 		Rooms:    Rooms{DefaultVersion: "12", PublicDirectory: true},
 		Presence: Presence{Enabled: true},
 		Mail:     defaultMail(),

@@ -107,7 +107,18 @@ var docs = map[string]string{
 	"rate_limits.expensive.per_second":    "Requests a second for what takes the server long, such as a search.",
 	"rate_limits.expensive.burst":         "How many of these may come at once.",
 
+	"rate_limits.devices": "How many times the budget of one device all devices of a user have together.",
+	"rate_limits.address.per_second": "Requests a second from one address, whoever makes them: what comes faster is refused before its access token is looked at. " +
+		"Many people may share an address. It does not count for addresses of this machine and of `trusted_proxies`.",
+	"rate_limits.address.burst": "How many of these may come at once.",
+
 	"limits.max_connections": "How many network connections the server keeps open. Further ones wait until one closes.",
+	"limits.concurrency": "How many requests of one kind are worked on at once: sending, reading, and long polls have so many each, signing in half of it, " +
+		"and what takes long, such as a search, an eighth. Further ones wait for their turn. While they wait too long, those that matter least are refused with status 503. " +
+		"0 means without a limit, for measurements only.",
+	"limits.queue":         "How many requests of one kind wait for their turn. Long polls do not count.",
+	"limits.queue_timeout": "How long one of them waits at most.",
+	"limits.room_queue":    "How many requests wait to write to the same room. Further ones are refused with status 429.",
 
 	"rooms.default_version":  "The version of a new room whose creator asks for none.",
 	"rooms.public_directory": "Whether everybody may publish a room in the room directory, or administrators alone.",

@@ -17,7 +17,7 @@ import (
 func asking(now *time.Time) func(from netip.Addr) int {
 	s := &httpapi.Server{
 		Now: func() time.Time { return *now }, Log: slog.New(slog.DiscardHandler),
-		Limits: httpapi.NewLimiter(map[httpapi.Class]httpapi.Budget{httpapi.Cheap: {PerSecond: 0.01, Burst: 1}}),
+		Limits: httpapi.NewLimiter(map[httpapi.Class]httpapi.Budget{httpapi.Cheap: {PerSecond: 0.01, Burst: 1}}, 0),
 	}
 	s.Handle([]httpapi.Route{
 		httpapi.JSON("GET /cheap", "cheap", httpapi.Anyone, httpapi.Cheap,

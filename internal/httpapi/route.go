@@ -64,6 +64,9 @@ type Route struct {
 	// itself, by [Call.Spend], and words the refusal.
 	OwnLimit bool
 
+	// MayWait says that the route is one of long polls.
+	MayWait bool
+
 	// Errors is how errors are answered.
 	Errors ErrorForm
 
@@ -162,6 +165,13 @@ func (r Route) Locked() Route {
 // own time and with its own words for a refusal.
 func (r Route) SelfLimited() Route {
 	r.OwnLimit = true
+	return r
+}
+
+// Waits marks a route of long polls: one that begins while there is too much to do is
+// not refused.
+func (r Route) Waits() Route {
+	r.MayWait = true
 	return r
 }
 

@@ -55,6 +55,11 @@ type Call struct {
 	cookies []*http.Cookie
 	header  http.Header // of the answer
 	limits  *Limiter
+	place   place
+	body    pausingBody
+
+	// Queued is how long a long poll waited for its turn.
+	Queued time.Duration
 }
 
 // Cookie gives the value of a cookie of the request, "" if there is none.
@@ -100,6 +105,8 @@ type Server struct {
 	Forms errcode.Forms
 	// Limits has the budget of each class; nil switches rate limits off.
 	Limits *Limiter
+	// Admission bounds what is worked on at once; nil does not.
+	Admission *Admission
 	// ErrorPage writes the page that tells a person of an error.
 	ErrorPage func(call *Call, e *errcode.Error) []byte
 	// TrustedProxies may say in X-Forwarded-For whom they speak for.
@@ -216,12 +223,17 @@ func methodName(m string) string {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, route *Route) {
 	call := s.newCall(r)
 	call.Op, call.maxBody = route.Op, route.MaxBody
+	if err := s.admit(r, route, call); err != nil {
+		s.writeError(w, r, route, call, err)
+		return
+	}
 	ctx, wakes := db.HoldWakes(r.Context())
 	r = r.WithContext(ctx)
 	defer wakes.Release(func() {
 		_ = http.NewResponseController(w).Flush() // the client may have gone
 	})
 	answer, err := s.run(r, route, call)
+	call.place.leave() // a client that reads slowly keeps no place
 	maps.Copy(w.Header(), call.header)
 	if err != nil {
 		s.writeError(w, r, route, call, err)

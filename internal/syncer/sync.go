@@ -66,6 +66,7 @@ func (s *Service) sync(ctx context.Context, call *httpapi.Call, req syncRequest)
 		since = int64(*req.Since)
 	}
 	wait := min(time.Duration(max(0, min(req.Timeout, longestWait.Milliseconds())))*time.Millisecond, longestWait)
+	wait = max(0, wait-call.Queued)
 	if req.Since == nil || req.FullState {
 		wait = 0
 	}
@@ -151,6 +152,7 @@ func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since 
 		if found, err = s.read(ctx, w, since, found); err != nil || over || !found.answer.empty() {
 			return found.response(), err
 		}
+		call.Pause() // while it waits it takes no other request's turn
 		select {
 		case <-waiter.C:
 		case <-reread.C:
@@ -161,6 +163,7 @@ func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since 
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+		call.Resume()
 	}
 }
 

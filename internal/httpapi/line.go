@@ -1,0 +1,114 @@
+package httpapi
+
+import (
+	"slices"
+	"time"
+)
+
+// line is a number of places, and the requests that wait for one. It is guarded by
+// the lock of its [Admission].
+type line struct {
+	places, busy int
+	again        []*waiter // had a place before, and go first
+	waiting      []*waiter
+	pressure
+}
+
+type waiter struct {
+	came  time.Time
+	ready chan struct{} // closed when the waiter has its place
+	done  bool          // likewise
+}
+
+// take takes a place if there is one for a request that comes now.
+func (l *line) take() bool {
+	if l.busy >= l.places { // while requests wait, every place is taken
+		return false
+	}
+	l.busy++
+	return true
+}
+
+func newWaiter(now time.Time) *waiter { return &waiter{came: now, ready: make(chan struct{})} }
+
+// forget takes away somebody who waits no longer.
+func (l *line) forget(w *waiter) {
+	if i := slices.Index(l.waiting, w); i >= 0 {
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+	}
+}
+
+// leave gives up a place, to the next who waits if there is one.
+func (l *line) leave(now func() time.Time) {
+	w, rest := first(l.again)
+	if l.again = rest; w == nil {
+		if w, l.waiting = first(l.waiting); w == nil {
+			l.busy--
+			return
+		}
+		at := now()
+		l.note(at.Sub(w.came), at)
+	}
+	w.done = true
+	close(w.ready)
+}
+
+// first takes the first of a queue, nil if it is empty.
+func first(queue []*waiter) (*waiter, []*waiter) {
+	if len(queue) == 0 {
+		return nil, queue
+	}
+	w := queue[0]
+	queue[0] = nil
+	return w, queue[1:]
+}
+
+// age is how long the one who came first has been waiting.
+func (l *line) age(now time.Time) time.Duration {
+	if len(l.waiting) == 0 {
+		return 0
+	}
+	return now.Sub(l.waiting[0].came)
+}
+
+// The rules by which the requests that are less important are shed. They follow
+// controlled delay (RFC 8289): it does not matter how many wait, but whether a wait
+// stays, since a burst passes and a queue that stands only makes everybody late.
+const (
+	standing = 200 * time.Millisecond // a wait that is too long, if it stays
+	interval = 100 * time.Millisecond // how long it stays before the next kind is shed
+	brief    = 50 * time.Millisecond  // the wait that is left to a kind that is shed
+	calm     = 3 * time.Second        // how long no wait is longer than brief before all is well
+)
+
+// pressure is how long the requests of a line have been waiting too long.
+type pressure struct {
+	since time.Time // zero: they do not
+	stage int       // how many intervals they did, until it is calm
+	until time.Time // when it is
+}
+
+// note takes down how long a request waits, or has waited.
+func (p *pressure) note(delay time.Duration, now time.Time) {
+	switch {
+	case delay < standing:
+		p.since = time.Time{}
+	case p.since.IsZero():
+		p.since = now
+	default:
+		p.stage = max(p.stage, int(now.Sub(p.since)/interval))
+	}
+	if p.stage == 0 {
+		return
+	}
+	if delay >= brief {
+		p.until = now.Add(calm)
+	} else if !now.Before(p.until) {
+		p.stage = 0
+	}
+}
+
+// sheds reports whether the kinds that are shed at a stage are.
+func (p *pressure) sheds(stage int, now time.Time) bool {
+	return p.stage >= stage && now.Before(p.until)
+}
