@@ -47,7 +47,9 @@ var doors = []door{
 	{[]string{"time.Sleep", "time.After", "time.Tick"}, "wait for an event, a timer that is stopped, or use synctest", map[string]string{
 		"internal/pgtest/": "waits for another program, in tests only",
 	}},
-	{[]string{"math/rand.*", "math/rand/v2.*"}, "use package secret", nil},
+	{[]string{"math/rand.*", "math/rand/v2.*"}, "use package secret", map[string]string{
+		"internal/db/powerloss/": "what a seed is to repeat, in tests only",
+	}},
 	{[]string{"net/http.Error", "net/http.NotFound", ".WriteHeader"}, "return an errcode error", map[string]string{
 		"internal/httpapi/": "the one writer of answers",
 		"internal/metrics/": "its listener does not speak Matrix",

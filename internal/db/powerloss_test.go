@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,41 +14,6 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/db/powerloss"
 )
-
-// The long form of the tests of power loss, with NARTHEX_POWERLOSS set to a number of
-// cuts, and the seed of a run that is to be seen again.
-const (
-	powerLossCuts = "NARTHEX_POWERLOSS"
-	powerLossSeed = "NARTHEX_POWERLOSS_SEED"
-)
-
-// chance is a random source whose seed the log names.
-func chance(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := rand.Uint64()
-	if text := os.Getenv(powerLossSeed); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("%s=%d", powerLossSeed, seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
-
-// cuts is how often the power goes: a few times in the tests.
-func cuts(t *testing.T, short int) int {
-	t.Helper()
-	text := os.Getenv(powerLossCuts)
-	if text == "" {
-		return short
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
 
 func openFile(t *testing.T, file string, unsynced bool) (*db.DB, error) {
 	t.Helper()
@@ -242,7 +206,7 @@ func drop(t *testing.T, folder string) {
 func generations(t *testing.T, n, each int, unsynced bool) (faulty []string) {
 	t.Helper()
 	const writers = 4
-	random := chance(t)
+	random := powerloss.Chance(t)
 	folder := newLedger(t, writers)
 	acknowledged, open := 0, 0
 	for cut := 0; cut < n; {
@@ -279,7 +243,7 @@ func generations(t *testing.T, n, each int, unsynced bool) (faulty []string) {
 
 // TestPowerLossLosesNothingAcknowledgedAtOnce cuts the power while four writers work.
 func TestPowerLossLosesNothingAcknowledgedAtOnce(t *testing.T) {
-	for _, f := range generations(t, cuts(t, 20), 60, false) {
+	for _, f := range generations(t, powerloss.Cuts(t, 20), 60, false) {
 		t.Error(f)
 	}
 }
@@ -300,7 +264,7 @@ func TestPowerLossIsSeen(t *testing.T) {
 // TestPowerLossInTheFirstStart cuts the power while the schema is made, and starts
 // again.
 func TestPowerLossInTheFirstStart(t *testing.T) {
-	random := chance(t)
+	random := powerloss.Chance(t)
 	folder := t.TempDir()
 	disk, err := powerloss.Watch(folder)
 	if err != nil {
@@ -331,7 +295,7 @@ func TestPowerLossInTheFirstStart(t *testing.T) {
 	}
 	want := schema(folder)
 	disk.Forget()
-	for cut := range cuts(t, 10) {
+	for cut := range powerloss.Cuts(t, 10) {
 		image := disk.Cut(random.IntN(disk.Len()+1), random.IntN)
 		left := t.TempDir()
 		if err := image.Write(left); err != nil {
