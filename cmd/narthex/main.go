@@ -44,7 +44,9 @@ type commands struct {
 	Mail    mailCommand    `cmd:"" help:"Try out the mail server, or write the texts of mails."`
 	SMS     smsCommand     `cmd:"" name:"sms" help:"Try out the gateway for text messages."`
 	Config  configCommand  `cmd:"" help:"Write a configuration file, or check one."`
-	Migrate migrateCommand `cmd:"" help:"Show the steps of the database's schema, or apply them."`
+	Migrate migrateCommand `cmd:"" help:"Move a server to another database; show the steps of the schema, or apply them."`
+	Backup  backupCommand  `cmd:"" help:"Write all that the server keeps into one file, while it runs."`
+	Restore restoreCommand `cmd:"" help:"Make a server of a backup."`
 	Doctor  doctorCommand  `cmd:"" help:"Look for mistakes in the setup and say how to mend them."`
 	Docs    docsCommand    `cmd:"" hidden:"" help:"Write the generated references."`
 	Version versionCommand `cmd:"" help:"Show the version."`

@@ -12,7 +12,8 @@ import (
 )
 
 type migrateCommand struct {
-	Status migrateStatusCommand `cmd:"" default:"withargs" help:"List the steps and when they were applied."`
+	Move   migrateMoveCommand   `cmd:"" default:"withargs" help:"Move a server to another database: narthex migrate --from … --to …; without these, as status."`
+	Status migrateStatusCommand `cmd:"" help:"List the steps and when they were applied."`
 	Up     migrateUpCommand     `cmd:"" help:"Apply the steps that are missing."`
 }
 

@@ -126,6 +126,8 @@ func (d *DB) Migrate(ctx context.Context) ([]Migration, error) {
 	return applied, nil
 }
 
+const makeMigrations = `CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_ts BIGINT NOT NULL)`
+
 // Applied lists the steps that the database has gone through. It makes the table
 // that remembers them, if there is none.
 func (d *DB) Applied(ctx context.Context) (done []Applied, err error) {
@@ -133,7 +135,7 @@ func (d *DB) Applied(ctx context.Context) (done []Applied, err error) {
 		if err := tx.Lock("migrations", ""); err != nil {
 			return err
 		}
-		if err := tx.execOnce(`CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_ts BIGINT NOT NULL)`); err != nil {
+		if err := tx.execOnce(makeMigrations); err != nil {
 			return err
 		}
 		done, err = All(tx, func(r Row) (a Applied, err error) {
