@@ -76,7 +76,8 @@ type DB struct {
 	stopped chan struct{} // closed by Close: nobody writes or reads any more
 }
 
-// Open opens the database, and makes the file if there is none. It does not migrate: see [DB.Migrate].
+// Open opens the database, and makes the file if there is none. It does not
+// migrate: see [DB.Migrate].
 func Open(ctx context.Context, o Options) (*DB, error) {
 	d := &DB{now: o.Now, wake: o.Wake, log: o.Log, alone: o.Alone}
 	if d.wake == nil {
@@ -99,9 +100,9 @@ func (d *DB) Read(ctx context.Context, f func(tx *Tx) error) error {
 		return err
 	}
 	if d.dialect == Postgres {
-		return d.readPostgres(ctx, f)
+		return unavailable(d.readPostgres(ctx, f))
 	}
-	return d.readSQLite(ctx, f)
+	return unavailable(d.readSQLite(ctx, f))
 }
 
 // Write runs f in a transaction, commits it durably, and then wakes whom f woke.
@@ -112,9 +113,9 @@ func (d *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
 		return err
 	}
 	if d.dialect == Postgres {
-		return d.writePostgres(ctx, f)
+		return unavailable(d.writePostgres(ctx, f))
 	}
-	return d.writeSQLite(ctx, f)
+	return unavailable(d.writeSQLite(ctx, f))
 }
 
 // Close waits for the writes under way and closes every connection.

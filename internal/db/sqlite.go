@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -213,7 +215,11 @@ fill:
 		select {
 		case w := <-d.writes:
 			batch = append(batch, w)
-			d.runInSavepoint(c, w)
+			if err := d.runInSavepoint(c, w); err != nil {
+				d.rollback(ctx, c)
+				answer(batch, err)
+				return
+			}
 		default:
 			break fill
 		}
@@ -233,8 +239,11 @@ fill:
 	}
 }
 
+// rollback ends a transaction, unless SQLite has: it does so itself when its disk is full
+// or fails.
 func (d *DB) rollback(ctx context.Context, c *conn) {
-	if _, err := c.run(ctx, `ROLLBACK`); err != nil {
+	_, err := c.run(ctx, `ROLLBACK`)
+	if err != nil && !strings.Contains(err.Error(), "no transaction is active") {
 		d.log.Error("rollback failed", "err", err)
 	}
 }
@@ -258,20 +267,21 @@ func (d *DB) call(c *conn, w *write) {
 
 func (w *write) failed() bool { return w.err != nil || w.panic != nil }
 
-// runInSavepoint runs one closure. Its failure undoes what it did and nothing else.
-func (d *DB) runInSavepoint(c *conn, w *write) {
-	if _, w.err = c.run(w.ctx, `SAVEPOINT w`); w.err != nil {
-		return
+// runInSavepoint runs one closure. Its failure undoes what it did and nothing else. The
+// error says that the savepoint is gone, and with it the transaction: what else would
+// run on the connection would commit on its own.
+func (d *DB) runInSavepoint(c *conn, w *write) error {
+	if _, err := c.run(w.ctx, `SAVEPOINT w`); err != nil {
+		return err
 	}
 	d.call(c, w)
 	if w.failed() {
 		if _, err := c.run(w.ctx, `ROLLBACK TO w`); err != nil {
-			d.log.Error("rollback to savepoint failed", "err", err)
+			return cmp.Or(w.err, err)
 		}
 	}
-	if _, err := c.run(w.ctx, `RELEASE w`); err != nil && w.err == nil {
-		w.err = err
-	}
+	_, err := c.run(w.ctx, `RELEASE w`)
+	return err
 }
 
 func isSQLiteDuplicate(err error) bool {
