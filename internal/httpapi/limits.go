@@ -50,6 +50,8 @@ func (s *Server) HTTPServer() *http.Server {
 
 // guard refuses ambiguous requests and gives each its deadlines.
 func (s *Server) guard(w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	w = &timedWriter{ResponseWriter: w, control: control, now: s.Now}
 	c, ok := r.Context().Value(connKey{}).(*conn)
 	if ok && c.ambiguous(len(r.TransferEncoding) > 0, r.RequestURI) {
 		w.Header().Set("Connection", "close")
@@ -57,14 +59,13 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, errcode.NotJSON.New("The request must say its length once, by Content-Length or by Transfer-Encoding, and have each header on one line."))
 		return
 	}
-	control := http.NewResponseController(w)
-	// An error says that the connection is gone, which reading or writing will show.
-	_ = control.SetWriteDeadline(s.Now().Add(bodyTimeout + writeTimeout)) // for 100 Continue
 	if r.Body != nil && r.Body != http.NoBody {
+		// An error says that the connection is gone, which reading or writing will show.
+		_ = control.SetWriteDeadline(s.Now().Add(bodyTimeout + writeTimeout)) // for 100 Continue
 		_ = control.SetReadDeadline(s.Now().Add(bodyTimeout))
 		r.Body = &timedBody{ReadCloser: r.Body, control: control}
 	}
-	s.ServeHTTP(&timedWriter{ResponseWriter: w, control: control, now: s.Now}, r)
+	s.ServeHTTP(w, r)
 }
 
 // timedBody lifts the deadline when the body has been read, since the handler may
