@@ -180,11 +180,12 @@ func FuzzCheck(f *testing.F) {
 	f.Add("5", "m.room.aliases", "s", "@mod:s", `{}`, `{"ban":1.5}`)
 	f.Add("2", "m.room.redaction", "", "@user:s", `{}`, `{"users":[]}`)
 	f.Add("12", "m.room.create", "", "@user:s", `{"additional_creators":[1]}`, `{}`)
+	roomOf := roomsBefore(f)
 	f.Fuzz(func(t *testing.T, version, eventType, stateKey, sender, content, levels string) {
 		if _, ok := event.VersionByID(version); !ok {
 			return
 		}
-		r := newRoom(t, version)
+		r := roomOf(t, version)
 		base := event.Draft{RoomID: r.id, Sender: creator, Type: event.TypePowerLevels, StateKey: str(""), Content: json.RawMessage(levels)}
 		if e, err := event.Build(r.v, base, signer); err == nil {
 			r.events[Key{event.TypePowerLevels, ""}] = e

@@ -156,23 +156,3 @@ func TestParsingDoesNotAllocate(t *testing.T) {
 		t.Errorf("parsing allocates %v times, want never", n)
 	}
 }
-
-func FuzzParse(f *testing.F) {
-	for _, s := range []string{"@a:b", "!a:[::1]:80", "$a", "#é:b", "mxc://b/a", "a:80", "[::1]", "\xff", "@:"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if user, err := ParseUserID(s); err == nil && "@"+user.Localpart()+":"+string(user.ServerName()) != s {
-			t.Errorf("ParseUserID(%q): its parts do not make it up", s)
-		}
-		if alias, err := ParseRoomAlias(s); err == nil && "#"+alias.Localpart()+":"+string(alias.ServerName()) != s {
-			t.Errorf("ParseRoomAlias(%q): its parts do not make it up", s)
-		}
-		if media, err := ParseMXC(s); err == nil && "mxc://"+string(media.ServerName())+"/"+media.MediaID() != s {
-			t.Errorf("ParseMXC(%q): its parts do not make it up", s)
-		}
-		if _, err := ParseRoomID(s); err == nil && strings.ContainsAny(s, "\x00\n") {
-			t.Errorf("ParseRoomID(%q): accepted", s)
-		}
-	})
-}

@@ -96,8 +96,8 @@ func eventMatch(key, pattern string, isDefault bool) condition {
 func inBody(pattern string) condition {
 	g := newGlob(pattern)
 	return func(v *View, _ *Room) bool {
-		_, ok := v.text([]string{"content", "body"})
-		return ok && g.matchesWords(v.body())
+		text, ok := v.body()
+		return ok && g.matchesWords(text)
 	}
 }
 
@@ -105,7 +105,8 @@ func inBody(pattern string) condition {
 // marks stand for themselves.
 func containsDisplayName(v *View, r *Room) bool {
 	name := strings.ToLower(r.DisplayName)
-	return strings.TrimSpace(name) != "" && piece{[]string{name}}.word(v.body(), 0, true)
+	text, _ := v.body()
+	return strings.TrimSpace(name) != "" && piece{[]string{name}}.word(text, 0, true)
 }
 
 // scalar reports whether a value is one that can be compared: a string, an

@@ -14,16 +14,16 @@ import (
 type View struct {
 	ev      *event.Event
 	content []cj.Member
-	body    func() string
+	body    func() (text string, there bool) // content.body in lower case
 }
 
 // NewView looks at an event.
 func NewView(ev *event.Event) *View {
 	v := &View{ev: ev}
 	v.content, _ = cj.AppendMembers(nil, ev.Content) // the event was parsed before
-	v.body = sync.OnceValue(func() string {
-		text, _ := cj.Text(cj.Get(v.content, "body"))
-		return strings.ToLower(text)
+	v.body = sync.OnceValues(func() (string, bool) {
+		text, ok := cj.Text(cj.Get(v.content, "body"))
+		return strings.ToLower(text), ok
 	})
 	return v
 }

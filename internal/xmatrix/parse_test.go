@@ -35,12 +35,3 @@ func TestParse(t *testing.T) {
 		}
 	}
 }
-
-func FuzzParse(f *testing.F) {
-	f.Add(`X-Matrix origin="a\"",key=ed25519:1 , sig="x"`)
-	f.Fuzz(func(t *testing.T, header string) {
-		if params, ok := xmatrix.Parse(header); ok && len(params) == 0 {
-			t.Error("a header without parameters was read")
-		}
-	})
-}
