@@ -17,6 +17,7 @@ type benchCommand struct {
 	Growth  benchGrowthCommand  `cmd:"" help:"Measure how costs grow with members, rooms and state."`
 	Study   benchStudyCommand   `cmd:"" help:"Measure the first sync of several users at once, in very many rooms."`
 	Table   benchTableCommand   `cmd:"" help:"Make Markdown tables of results."`
+	Plot    benchPlotCommand    `cmd:"" help:"Draw pictures of how costs grow."`
 }
 
 // benchTarget are the flags that say which server is measured, and how.
@@ -186,4 +187,30 @@ func (c benchTableCommand) Run(std streams) error {
 		return err
 	}
 	return os.WriteFile(c.Into, []byte(filled), 0o644)
+}
+
+type benchPlotCommand struct {
+	File []string `arg:"" type:"path" help:"Files of results."`
+	Into string   `type:"path" default:"." placeholder:"FOLDER" help:"Where to write the pictures (default: this folder)."`
+}
+
+// Help is shown by --help.
+func (benchPlotCommand) Help() string {
+	return `It takes the results of "narthex bench growth", and writes SVG.
+
+Example:
+  narthex bench plot --into docs/performance growth.jsonl`
+}
+
+// Run draws.
+func (c benchPlotCommand) Run(std streams) error {
+	results, err := bench.ReadResults(c.File)
+	if err != nil {
+		return err
+	}
+	files, err := bench.WritePlots(c.Into, results)
+	for _, name := range files {
+		fmt.Fprintln(std.out, "wrote", name)
+	}
+	return err
 }
