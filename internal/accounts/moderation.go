@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"github.com/narthex-matrix/narthex/internal/bus"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/id"
@@ -72,6 +73,7 @@ func (s *Service) SetLocked(tx *db.Tx, userID id.UserID, locked bool, by string)
 	if _, err := tx.Exec(`UPDATE users SET locked = $2 WHERE user_id = $1`, userID, locked); err != nil {
 		return err
 	}
+	tx.Wake(bus.User(userID)) // what waits in the account's name ends
 	return s.Audit(tx, by, verb(locked, "lock", "unlock"), string(userID), empty{})
 }
 

@@ -57,6 +57,7 @@ type Call struct {
 	limits  *Limiter
 	place   place
 	body    pausingBody
+	again   func() error // looks at the token once more
 
 	// Queued is how long a long poll waited for its turn.
 	Queued time.Duration
@@ -278,6 +279,7 @@ func (s *Server) run(r *http.Request, route *Route, call *Call) (answer any, err
 		err = s.authenticateIdentity(r, route, call)
 	default:
 		err = s.authenticate(r, route, call)
+		call.again = func() error { return s.authenticate(r, route, call) }
 	}
 	if err != nil {
 		return nil, err

@@ -148,13 +148,20 @@ func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since 
 	defer up.Stop()
 	reread := time.NewTicker(bus.Reread)
 	defer reread.Stop()
-	for over := false; ; {
-		if found, err = s.read(ctx, w, since, found); err != nil || over || !found.answer.empty() {
+	for waited, woken, over := false, false, false; ; waited = true {
+		found, err = s.read(ctx, w, since, found)
+		if err == nil && waited && (woken || !found.answer.empty()) {
+			// The session may be over: what came after its end is not told.
+			err = call.StillAllowed()
+		}
+		if err != nil || over || !found.answer.empty() {
 			return found.response(), err
 		}
+		woken = false
 		call.Pause() // while it waits it takes no other request's turn
 		select {
 		case <-waiter.C:
+			woken = true
 		case <-reread.C:
 		case <-up.C:
 			over = true
