@@ -13,7 +13,9 @@ createInterface({ input: process.stdin }).once('line', (callback) => {
     clients: [{
       client_id: 'narthex', client_secret: 'a secret of the client', redirect_uris: [callback],
       grant_types: ['authorization_code'], response_types: ['code'],
+      backchannel_logout_uri: callback.replace('/callback/', '/logout/'), backchannel_logout_session_required: true,
     }],
+    features: { backchannelLogout: { enabled: true } },
     pkce: { required: () => true },
     claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email', 'email_verified'] },
     findAccount: (_, id) => ({

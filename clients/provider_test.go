@@ -14,6 +14,8 @@ import (
 	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/browsertest"
 	"github.com/narthex-matrix/narthex/internal/config"
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/id"
 )
 
 // startProvider starts the provider, and gives its issuer and what it reads.
@@ -48,10 +50,9 @@ func startProvider(t *testing.T) (issuer string, input io.Writer, output *bufio.
 	return strings.TrimSpace(line), stdin, lines
 }
 
-// TestRealProvider signs in with a certified provider in Chromium: first for a client
-// of the older way, with an account that has to be approved, then, approved, for
-// the account page; and proves who it is to a page that would ask for the password.
-func TestRealProvider(t *testing.T) {
+// withProvider starts a server with the provider, on which accounts have to be approved.
+func withProvider(t *testing.T) *apitest.Server {
+	t.Helper()
 	issuer, input, output := startProvider(t)
 	srv := apitest.New(t, func(cfg *config.Config) {
 		p := config.DefaultProvider()
@@ -66,6 +67,28 @@ func TestRealProvider(t *testing.T) {
 	if _, err := output.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
+	return srv
+}
+
+// approve lets in the account that the provider's alice has.
+func approve(t *testing.T, srv *apitest.Server) {
+	t.Helper()
+	srv.Administrator(t, "root").Do(t, "POST", "/_narthex/admin/v1/registrations/@alice:narthex.test/approve", map[string]any{}).OK(t, nil)
+}
+
+// atProvider signs in at the provider, as alice.
+func atProvider(t *testing.T, b *browsertest.Browser) {
+	t.Helper()
+	b.Read(t, "input[name=login]:focus") // or what is typed first is lost
+	b.Type(t, "alice\tany password")
+	b.TypeAndLeave(t, "\r")
+}
+
+// TestRealProvider signs in with a certified provider in Chromium: first for a client
+// of the older way, with an account that has to be approved, then, approved, for
+// the account page; and proves who it is to a page that would ask for the password.
+func TestRealProvider(t *testing.T) {
+	srv := withProvider(t)
 	calls := make(chan url.Values, 1)
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/back" {
@@ -76,13 +99,8 @@ func TestRealProvider(t *testing.T) {
 	defer app.Close()
 
 	b := browsertest.New(t, srv.URL)
-	atProvider := func() {
-		t.Helper()
-		b.Type(t, "alice\tany password")
-		b.TypeAndLeave(t, "\r")
-	}
 	b.Open(t, "/_matrix/client/v3/login/sso/redirect/example?"+url.Values{"redirectUrl": {app.URL + "/back"}}.Encode())
-	atProvider()
+	atProvider(t, b)
 	b.Press(t, "Continue") // the provider asks for consent
 	if got := b.Heading(t); got != "Waiting for approval" {
 		t.Fatalf("the page is %q\nserver log:\n%s", got, srv.Log)
@@ -94,13 +112,79 @@ func TestRealProvider(t *testing.T) {
 	if r.Status != 403 || !strings.Contains(string(r.Body), "USER_AWAITING_APPROVAL") {
 		t.Errorf("the client is told %d %s", r.Status, r.Body)
 	}
-	srv.Administrator(t, "root").Do(t, "POST", "/_narthex/admin/v1/registrations/@alice:narthex.test/approve", map[string]any{}).OK(t, nil)
+	approve(t, srv)
 
 	b.Open(t, "/account/deactivate")
 	b.Press(t, "Confirm with Example Login")
-	atProvider() // it asks again, although the browser is signed in there
+	atProvider(t, b) // it asks again, although the browser is signed in there
 	if got := b.Heading(t); got != "Close your account" {
 		t.Fatalf("the page is %q\nserver log:\n%s", got, srv.Log)
 	}
 	b.Shows(t, "@alice:narthex.test")
+}
+
+// TestRealProviderForAnApp signs in to an app by its OAuth 2.0 client, by way of the
+// provider: with an account that waits, of which the app is told, then approved,
+// over the page of consent to a code and tokens; and once more, from the app to the
+// provider and back in one go.
+func TestRealProviderForAnApp(t *testing.T) {
+	srv := withProvider(t)
+	b := browsertest.New(t, srv.URL)
+	b.Scripts(t)
+	app := serveApp(t, "oauth.mjs")
+	wantHeading := func(want string) {
+		t.Helper()
+		if got := b.Heading(t); got != want {
+			t.Fatalf("the page is %q, not %q\nserver log:\n%s", got, want, srv.Log)
+		}
+	}
+	begin := func() {
+		t.Helper()
+		b.Open(t, app+"/?"+url.Values{"homeserver": {srv.URL}}.Encode())
+		wantHeading("ready")
+		b.Press(t, "Sign in")
+	}
+
+	begin()
+	wantHeading("Sign in")
+	b.Shows(t, "to go on to App with js-sdk")
+	b.Press(t, "Continue with Example Login")
+	atProvider(t, b)
+	b.Press(t, "Continue") // the provider asks for consent
+	wantHeading("Waiting for approval")
+	b.Shows(t, "@alice:narthex.test has been made")
+	b.Press(t, "Back to App with js-sdk")
+	wantHeading("access_denied")
+	if n := devicesOf(t, srv, "@alice:narthex.test"); n != 0 {
+		t.Errorf("whoever waits has %d devices", n)
+	}
+	approve(t, srv)
+	b.Press(t, "Try again")
+	wantHeading("ready")
+	b.Press(t, "Sign in")
+	b.Shows(t, "Let App with js-sdk use your account?", "@alice:narthex.test")
+	b.Press(t, "Allow")
+	wantHeading("signed in as @alice:narthex.test")
+
+	b.Open(t, "/account")
+	b.Press(t, "Sign out")
+	begin()
+	wantHeading("Sign in")
+	b.Press(t, "Continue with Example Login") // where alice is signed in still
+	b.Shows(t, "Let App with js-sdk use your account?", "@alice:narthex.test")
+	b.Press(t, "Allow")
+	wantHeading("signed in as @alice:narthex.test")
+	if n := devicesOf(t, srv, "@alice:narthex.test"); n != 2 {
+		t.Errorf("there are %d devices after two sign-ins", n)
+	}
+}
+
+func devicesOf(t *testing.T, srv *apitest.Server, userID id.UserID) (n int) {
+	t.Helper()
+	srv.Read(t, func(tx *db.Tx) error {
+		devices, err := srv.App.Accounts.Devices(tx, userID)
+		n = len(devices)
+		return err
+	})
+	return n
 }

@@ -24,7 +24,7 @@ type serveCommand struct {
 	Listen    []string `placeholder:"HOST:PORT" help:"An address to accept requests on; may be given several times (default: 127.0.0.1:8008)."`
 	PublicURL string   `placeholder:"URL" help:"Where clients reach the server."`
 	Only      string   `enum:",identity" default:"" placeholder:"identity" help:"Run one part alone: the identity service, with a database of its own and no accounts."`
-	Dev       bool     `help:"For trying things out on this machine: open registration, no rate limits, cheap password hashes."`
+	Dev       bool     `help:"For trying things out on this machine: registration without approval, no rate limits, cheap password hashes."`
 }
 
 // Help is shown by --help.
@@ -52,7 +52,7 @@ func (c serveCommand) Run(ctx context.Context, std streams) error {
 		cfg.PublicURL = c.PublicURL
 	}
 	if cfg.Dev = c.Dev; c.Dev {
-		cfg.Registration.Enabled = true
+		cfg.Registration.Enabled, cfg.Approval.RequiredForNewAccounts = true, false
 		cfg.RateLimits.Enabled = false
 	}
 	if err := checked(cfg); err != nil {
@@ -115,11 +115,27 @@ func (c serveCommand) greet(ctx context.Context, w io.Writer, a *app.App, listen
 	}
 	text := fmt.Sprintf("Narthex %s listens on %s as %s\n", version(), strings.Join(at, " and "), a.Config.ServerName)
 	if link != "" {
-		text += fmt.Sprintf("There is no administrator yet. Make one with this link, which is good once, for a day:\n  %s\nor in another terminal:\n  %s user create --admin%s NAME\n",
+		text += fmt.Sprintf("There is no administrator yet. To become one, open this link in a browser. It is good once, for a day:\n  %s\nor make one in another terminal:\n  %s user create --admin%s NAME\n",
 			link, self(), c.flags())
+	} else {
+		text += fmt.Sprintf("Administrators: %sadmin\n", a.Config.Issuer())
 	}
-	_, err = io.WriteString(w, text)
+	_, err = io.WriteString(w, text+joining(a.Config))
 	return err
+}
+
+// joining says where people get an account, if they can.
+func joining(cfg config.Config) string {
+	page := cfg.Issuer() + "register"
+	switch {
+	case !cfg.Registration.Enabled:
+		return ""
+	case cfg.Registration.RequireToken:
+		return fmt.Sprintf("People with a registration token from an administrator make an account at:\n  %s\n", page)
+	case cfg.Approval.Enabled && cfg.Approval.RequiredForNewAccounts:
+		return fmt.Sprintf("People ask for an account here, and an administrator approves or refuses it:\n  %s\n", page)
+	}
+	return fmt.Sprintf("Anybody makes an account here:\n  %s\n", page)
 }
 
 // listen opens all addresses, or none.

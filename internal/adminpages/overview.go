@@ -10,6 +10,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/page"
+	"github.com/narthex-matrix/narthex/internal/web"
 )
 
 // chartDays is how far back the charts go.
@@ -27,7 +28,8 @@ func (s *Service) showOverview(ctx context.Context, call *httpapi.Call, _ showOv
 		return httpapi.Reply{}, err
 	}
 	p := page.Administration{
-		Approval: s.accounts.ApprovalRequired(), Open: s.cfg.Registration.Enabled, Mail: s.mail.Configured(),
+		Approval: s.accounts.ApprovalRequired(), Mail: s.mail.Configured(),
+		Join:    page.Join{Open: s.cfg.Registration.Enabled, NeedToken: s.cfg.Registration.RequireToken, Page: s.cfg.BaseURL() + web.RegisterPath},
 		Version: admin.Version(), Database: fmt.Sprintf("%s %s", engines[s.db.Dialect()], version), Findings: s.examine(s.cfg),
 	}
 	err = s.db.Read(ctx, func(tx *db.Tx) error {

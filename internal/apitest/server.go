@@ -97,7 +97,7 @@ func Over(t testing.TB, database string, change ...func(*config.Config)) *Server
 	t.Helper()
 	cfg := config.Default()
 	cfg.ServerName, cfg.Dev, cfg.Database = string(ServerName), true, database
-	cfg.Registration.Enabled = true
+	cfg.Approval.Enabled, cfg.Approval.RequiredForNewAccounts, cfg.Approval.Reason = false, false, "off"
 	cfg.RateLimits.Enabled = false
 	for _, f := range change {
 		f(&cfg)

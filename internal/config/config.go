@@ -177,7 +177,7 @@ type Support struct {
 }
 
 // Default returns the configuration of a server that was given none: reachable
-// from this machine alone, closed to registration.
+// from this machine alone, where people can register and wait for approval.
 func Default() Config {
 	return Config{
 		ServerName:     "localhost",
@@ -185,7 +185,7 @@ func Default() Config {
 		Data:           "./narthex-data",
 		TrustedProxies: []string{},
 		Log:            Log{Level: "info", Format: "text"},
-		Registration:   Registration{RequiredThreepids: []string{}, OptionalThreepids: []string{}, Terms: Terms{Name: "Terms of Service", Version: "1.0"}},
+		Registration:   Registration{Enabled: true, RequiredThreepids: []string{}, OptionalThreepids: []string{}, Terms: Terms{Name: "Terms of Service", Version: "1.0"}},
 		Login: Login{
 			AccessTokenLifetime: hour,
 			LoginTokenLifetime:  2 * minute,
@@ -194,7 +194,7 @@ func Default() Config {
 		},
 		OAuth:      OAuth{Enabled: true, AccessTokenLifetime: 5 * minute, DeviceCodeLifetime: 20 * minute},
 		Rendezvous: Rendezvous{Enabled: true, DeniedNetworks: []string{}, Mode: "authenticated", StablePaths: true, Lifetime: 5 * minute, MaxPayload: 10 << 10},
-		Approval:   Approval{NotifyEmail: true, NotifyAdmins: []string{NotifyByMail, NotifyByNotice}, Reason: "off"},
+		Approval:   Approval{Enabled: true, RequiredForNewAccounts: true, NotifyEmail: true, NotifyAdmins: []string{NotifyByMail, NotifyByNotice}, Reason: "optional"},
 		Notices:    defaultNotices(),
 		Proposals:  "unstable",
 		RateLimits: RateLimits{

@@ -95,7 +95,7 @@ func TestKeys(t *testing.T) {
 		{Name: "rendezvous.mode", Type: "one of off, authenticated, open", Default: `"authenticated"`, Env: "NARTHEX_RENDEZVOUS_MODE"},
 		{Name: "login.password.min_length", Type: "whole number", Default: "8", Env: "NARTHEX_LOGIN_PASSWORD_MIN_LENGTH"},
 		{Name: "approval.pending_ttl", Type: "duration", Default: "0", Env: "NARTHEX_APPROVAL_PENDING_TTL"},
-		{Name: "approval.required_for_new_accounts", Type: "true or false", Default: "false", Env: "NARTHEX_APPROVAL_REQUIRED_FOR_NEW_ACCOUNTS"},
+		{Name: "approval.required_for_new_accounts", Type: "true or false", Default: "true", Env: "NARTHEX_APPROVAL_REQUIRED_FOR_NEW_ACCOUNTS"},
 		{Name: "rate_limits.login.per_second", Type: "number", Default: "0.5", Env: "NARTHEX_RATE_LIMITS_LOGIN_PER_SECOND"},
 	} {
 		found := false

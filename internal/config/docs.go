@@ -23,7 +23,7 @@ var docs = map[string]string{
 	"metrics.listen": "An address, as host:port, that serves `/metrics`, `/healthz`, `/readyz` and Go's profiles under `/debug/pprof/`. " +
 		"Empty means none. Keep it away from the public.",
 
-	"registration.enabled": "Whether anybody may create an account.",
+	"registration.enabled": "Whether anybody may create an account. It then waits for an administrator, unless `approval.required_for_new_accounts` is false.",
 	"registration.shared_secret": "A secret that lets scripts create accounts, administrators included, without a token, " +
 		"by Synapse's shared-secret registration. Empty switches that off.",
 	"registration.require_token": "Whether creating an account takes a registration token from an administrator.",

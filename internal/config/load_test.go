@@ -40,7 +40,7 @@ listen: [127.0.0.1:1, "[::1]:2"]
 trusted_proxies:
   - 10.0.0.0/8
 approval:
-  enabled: true
+  enabled: false
   pending_ttl: 72h
 login: {login_token_lifetime: 90s, password: {min_length: 12}}
 metrics:
@@ -60,7 +60,7 @@ registration:
 	want.ServerName = "example.org:8448"
 	want.Listen = []string{"127.0.0.1:1", "[::1]:2"}
 	want.TrustedProxies = []string{"10.0.0.0/8"}
-	want.Approval.Enabled = true
+	want.Approval.Enabled = false
 	want.Approval.PendingTTL = Duration(72 * time.Hour)
 	want.Login.LoginTokenLifetime = Duration(90 * time.Second)
 	want.Login.Password.MinLength = 12
@@ -176,7 +176,7 @@ func TestEnvironment(t *testing.T) {
 		"NARTHEX_LOG_LEVEL=debug",
 		"NARTHEX_LISTEN= 127.0.0.1:1 ,127.0.0.1:2,",
 		"NARTHEX_TRUSTED_PROXIES=",
-		"NARTHEX_APPROVAL_REQUIRED_FOR_NEW_ACCOUNTS=true",
+		"NARTHEX_APPROVAL_REQUIRED_FOR_NEW_ACCOUNTS=false",
 		"NARTHEX_SUPPORT_PAGE=https://example.org/?a=b",
 	})
 	same(t, err, "")
@@ -184,7 +184,7 @@ func TestEnvironment(t *testing.T) {
 	want.Data = "from-file"
 	want.Log.Level = "debug"
 	want.Listen = []string{"127.0.0.1:1", "127.0.0.1:2"}
-	want.Approval.RequiredForNewAccounts = true
+	want.Approval.RequiredForNewAccounts = false
 	want.Support.Page = "https://example.org/?a=b"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Load (-want +got):\n%s", diff)

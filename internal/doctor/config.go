@@ -73,9 +73,6 @@ func (p Patient) registration(r *report) {
 	default:
 		r.good("Registration is closed.")
 	}
-	if c.Approval.RequiredForNewAccounts && !c.Approval.Enabled {
-		r.warn("approval.required_for_new_accounts has no effect.", "Set approval.enabled too.")
-	}
 	if s := c.Registration.SharedSecret; s != "" && len(s) < shortestSecret {
 		r.fault("registration.shared_secret is short enough to be guessed: whoever does can create administrators.",
 			"Use 32 random characters or more, or leave it empty.")

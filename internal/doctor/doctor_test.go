@@ -80,12 +80,13 @@ func TestNames(t *testing.T) {
 		"no proxy trusted":     {"No proxy", nil, doctor.Warning},
 		"metrics for everyone": {"metrics", func(c *config.Config) { c.Metrics.Listen = ":9090" }, doctor.Warning},
 		"no limits":            {"Rate limits", func(c *config.Config) { c.RateLimits.Enabled = false }, doctor.Warning},
-		"approval without use": {"no effect", func(c *config.Config) { c.Approval.RequiredForNewAccounts = true }, doctor.Warning},
-		"approval": {"guarded", func(c *config.Config) {
-			c.Registration.Enabled, c.Approval.Enabled, c.Approval.RequiredForNewAccounts = true, true, true
-		}, doctor.Good},
-		"no mail": {"No mail is sent", nil, doctor.Good},
-		"mail":    {"Mails go to mail.example.org:587", func(c *config.Config) { c.Mail.From, c.Mail.SMTP.Host = "a@example.org", "mail.example.org" }, doctor.Good},
+		"approval":             {"guarded", nil, doctor.Good},
+		"no approval":          {"use it at once", func(c *config.Config) { c.Approval.RequiredForNewAccounts = false }, doctor.Warning},
+		"approval without use": {"use it at once", func(c *config.Config) { c.Approval.Enabled = false }, doctor.Warning},
+		"tokens":               {"guarded", func(c *config.Config) { c.Approval.Enabled, c.Registration.RequireToken = false, true }, doctor.Good},
+		"closed":               {"Registration is closed", func(c *config.Config) { c.Registration.Enabled = false }, doctor.Good},
+		"no mail":              {"No mail is sent", nil, doctor.Good},
+		"mail":                 {"Mails go to mail.example.org:587", func(c *config.Config) { c.Mail.From, c.Mail.SMTP.Host = "a@example.org", "mail.example.org" }, doctor.Good},
 		"mail in the open": {"without encryption: the links", func(c *config.Config) {
 			c.Mail.From, c.Mail.SMTP.Host, c.Mail.SMTP.TLS = "a@example.org", "mail.example.org", "none"
 		}, doctor.Warning},

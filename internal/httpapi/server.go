@@ -26,9 +26,12 @@ type Identity struct {
 	TokenID  int64 // the row of the access token
 	// ClientID is the OAuth 2.0 client of the session; empty for one that began by
 	// the legacy login.
-	ClientID  string
-	Guest     bool
-	Admin     bool
+	ClientID string
+	Guest    bool
+	Admin    bool
+	// Unproved is an administrator who has to have a second factor and has none. The
+	// rights of one wait until then: Admin is false.
+	Unproved  bool
 	Suspended bool
 	Locked    bool
 	// TermsDue says that there are terms of the identity service that its user has
@@ -313,6 +316,8 @@ func (s *Server) authenticate(r *http.Request, route *Route, call *Call) error {
 		return errcode.GuestAccessForbidden.New("Guests may not do this. Make an account to go on.")
 	case call.Suspended && !route.ForSuspended:
 		return errcode.UserSuspended.New("Your account is suspended: you can read and leave rooms, and nothing else. Ask the administrator of this server.")
+	case route.Auth == Admin && call.Unproved:
+		return errcode.Forbidden.New("Administrators of this server need a second factor, and your account has none. Sign in to your account in a web browser: it asks you to set one up. Then this works again.")
 	case route.Auth == Admin && !call.Admin:
 		return errcode.Forbidden.New("Only an administrator of this server may do this.")
 	}

@@ -166,6 +166,8 @@ func (s *Service) answer(tx *db.Tx, r registered, again bool) (resp registerResp
 		return resp, refused, err
 	case r.Inhibit:
 		return registerResponse{UserID: r.UserID}, nil, nil
+	case s.accounts.LacksSecondFactor(account):
+		return resp, s.lacksSecondFactor(r), nil
 	}
 	if again {
 		if _, err := s.accounts.Device(tx, r.UserID, r.DeviceID); errors.Is(err, db.ErrNoRow) {
@@ -176,6 +178,17 @@ func (s *Service) answer(tx *db.Tx, r registered, again bool) (resp registerResp
 	}
 	t, err := s.signIn(tx, r.UserID, r.DeviceID, r.DeviceName, r.Refresh)
 	return registerResponse{UserID: r.UserID, DeviceID: r.DeviceID, HomeServer: s.server, tokens: t}, nil, err
+}
+
+// lacksSecondFactor answers a registration that is complete but for the second factor
+// (login.second_factor.required), which the pages set up. It names the account as
+// awaitingApproval does.
+func (s *Service) lacksSecondFactor(r registered) error {
+	e := errcode.Forbidden.New("The account has been made. This server wants it to have a second factor before it is used: open %s in a web browser and sign in, and you are asked to set one up. Then choose in the app to sign in through the browser.", s.cfg.AccountURL())
+	if r.Chosen {
+		e = e.With("user_id", r.UserID)
+	}
+	return e
 }
 
 // awaitingApproval answers a registration that is complete but for the approval.

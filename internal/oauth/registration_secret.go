@@ -76,6 +76,9 @@ func (s *Service) registerBySecret(ctx context.Context, call *httpapi.Call, req 
 	if err := s.accounts.CheckNewPassword(req.Password); err != nil {
 		return resp, err
 	}
+	if !req.InhibitLogin && s.accounts.LacksSecondFactor(account) {
+		return resp, errcode.Forbidden.New("On this server the account needs a second factor before its first session, and so can have none yet. Send %q as true, and sign in at %s in a web browser.", "inhibit_login", s.cfg.AccountURL())
+	}
 	r := registered{UserID: account.UserID, DeviceName: req.DeviceName, Inhibit: req.InhibitLogin, Refresh: req.RefreshToken}
 	if r.DeviceID, err = deviceIDFrom(req.DeviceID); err != nil {
 		return resp, err

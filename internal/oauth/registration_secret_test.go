@@ -87,3 +87,18 @@ func TestRegisterBySecret(t *testing.T) {
 		off.Anyone().Do(t, "POST", secretPath, object{"nonce": "n", "username": "u", "password": "p", "mac": "m"}).Fails(t, off, errcode.Unrecognized)
 	})
 }
+
+// TestRegisterBySecretWhereAFactorIsRequired holds that a script gets no session of an
+// account that has to have a second factor, but can make the account.
+func TestRegisterBySecretWhereAFactorIsRequired(t *testing.T) {
+	srv := apitest.New(t, func(cfg *config.Config) {
+		cfg.Registration.SharedSecret, cfg.Login.SecondFactor.Required = sharedSecret, "administrators"
+	})
+	srv.Anyone().Do(t, "POST", secretPath, bySecret(t, srv, "root", apitest.Password, "admin")).Fails(t, srv, errcode.Forbidden)
+	srv.Anyone().Do(t, "GET", "/_matrix/client/v3/register/available?username=root", nil).OK(t, nil) // nothing was made
+	s := decode[session](t, srv.Anyone().Do(t, "POST", secretPath, with(bySecret(t, srv, "root", apitest.Password, "admin"), object{"inhibit_login": true})).OK(t, nil))
+	if s.AccessToken != "" {
+		t.Error("there is a token")
+	}
+	srv.Anyone().Do(t, "POST", secretPath, bySecret(t, srv, "alice", apitest.Password, "notadmin")).OK(t, nil)
+}

@@ -106,13 +106,14 @@ func deviceIDFrom(wanted string) (id.DeviceID, error) {
 
 type tokenRow struct {
 	httpapi.Identity
+	factor   bool // whether the account has a second factor
 	expires  *int64
 	replaces *int64
 	seen     int64
 }
 
 func scanToken(r db.Row) (t tokenRow, err error) {
-	err = r.Scan(&t.TokenID, &t.UserID, &t.DeviceID, &t.ClientID, &t.expires, &t.replaces, &t.seen, &t.Admin, &t.Guest, &t.Locked, &t.Suspended)
+	err = r.Scan(&t.TokenID, &t.UserID, &t.DeviceID, &t.ClientID, &t.expires, &t.replaces, &t.seen, &t.Admin, &t.factor, &t.Guest, &t.Locked, &t.Suspended)
 	return t, err
 }
 
@@ -124,7 +125,7 @@ func (s *Service) Authenticate(ctx context.Context, token string, call *httpapi.
 		return httpapi.Identity{}, unknownToken()
 	}
 	t, err := db.ReadOne(ctx, s.db, scanToken, `SELECT t.token_id, t.user_id, t.device_id, COALESCE(o.client_id, ''), t.expires_ts, t.replaces,
-			d.last_seen_ts, u.admin, u.guest, u.locked, u.suspended
+			d.last_seen_ts, u.admin, u.second_factor, u.guest, u.locked, u.suspended
 		FROM access_tokens t JOIN users u ON u.user_id = t.user_id JOIN devices d ON d.user_id = t.user_id AND d.device_id = t.device_id
 			LEFT JOIN oauth_sessions o ON o.user_id = t.user_id AND o.device_id = t.device_id
 		WHERE t.token_hash = $1`, secret.Hash(token))
@@ -135,6 +136,9 @@ func (s *Service) Authenticate(ctx context.Context, token string, call *httpapi.
 		return httpapi.Identity{}, err
 	case t.expires != nil && *t.expires <= call.Now.UnixMilli():
 		return httpapi.Identity{}, errcode.ExpiredToken.New("Your session has to be refreshed. Sign in again if this stays.").With("soft_logout", true)
+	}
+	if t.Admin && s.accounts.LacksSecondFactor(accounts.Account{Admin: true, SecondFactor: t.factor}) {
+		t.Admin, t.Unproved = false, true
 	}
 	if t.replaces != nil || call.Now.UnixMilli()-t.seen >= accounts.SeenEvery.Milliseconds() {
 		err = s.db.Write(ctx, func(tx *db.Tx) error { return s.firstUse(tx, t, call) })

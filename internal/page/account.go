@@ -34,8 +34,9 @@ type Account struct {
 	DisplayName string
 	Created     time.Time
 	Sessions    int
-	Admin       bool // whether the pages of administrators are open to it
-	Providers   bool // whether there are providers to sign in with
+	Admin       bool   // whether the pages of administrators are open to it
+	Homeserver  string // what to enter in an app to sign in there
+	Providers   bool   // whether there are providers to sign in with
 	// Done is what was just done, in a sentence; empty for nothing.
 	Done string
 }
@@ -77,10 +78,11 @@ func (s Session) Title() string {
 // Password changes the password. Its form goes to /account/password.
 type Password struct {
 	UserID string
-	// HasPassword says that there is one to be changed, and asked for.
-	HasPassword bool
-	MinLength   int // in characters
-	Problem     Problem
+	// HasPassword says that there is one to be changed; AskPassword, that the form asks
+	// for it, because nothing else proves who it is.
+	HasPassword, AskPassword bool
+	MinLength                int // in characters
+	Problem                  Problem
 }
 
 func (Password) template() string { return "password" }
@@ -108,8 +110,8 @@ func (Profile) Title() string { return "Your profile" }
 // Deactivate closes the account for good. Its form goes to /account/deactivate.
 type Deactivate struct {
 	UserID string
-	// HasPassword says that there is one to be asked for.
-	HasPassword bool
+	// AskPassword says that the form asks for it, because nothing else proves who it is.
+	AskPassword bool
 	Erase       bool // as it was ticked before
 	Problem     Problem
 }
@@ -123,8 +125,8 @@ func (Deactivate) Title() string { return "Close your account" }
 // this user (cross-signing). Its form goes to /account/identity.
 type ResetIdentity struct {
 	UserID string
-	// HasPassword says that there is one to be asked for.
-	HasPassword bool
+	// AskPassword says that the form asks for it, because nothing else proves who it is.
+	AskPassword bool
 	Problem     Problem
 	// Allowed says that it has been allowed, for ten minutes.
 	Allowed bool

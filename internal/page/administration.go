@@ -26,7 +26,7 @@ type Finding struct {
 type Administration struct {
 	Approval bool // whether new accounts wait at all
 	Waiting  int64
-	Open     bool // whether people can register
+	Join     Join
 	Signups  Chart
 	Sessions Chart
 	// Mail says whether mails are sent; Stuck are those that nobody took, the oldest
@@ -37,6 +37,13 @@ type Administration struct {
 	Version    string
 	Database   string
 	Findings   []Finding
+}
+
+// Join is how people get an account.
+type Join struct {
+	Open      bool // whether people can make one themselves
+	NeedToken bool
+	Page      string // the address of the page where they do
 }
 
 func (Administration) template() string { return "administration" }

@@ -120,21 +120,24 @@ func (UserAct) template() string { return "user_act" }
 func (UserAct) section() string  { return "/admin/users" }
 
 // Question is how an act is asked about.
-type Question struct{ Title, Text, Button string }
+type Question struct {
+	Title, Text, Button string
+	about               string // what the act is, after "You are about to"
+}
 
 var userActs = map[string]Question{
-	"lock":         {"Lock this account?", "Nobody can use it until you unlock it. Its sessions are kept, and messages to it wait.", "Lock the account"},
-	"unlock":       {"Unlock this account?", "Its sessions work again.", "Unlock the account"},
-	"suspend":      {"Suspend this account?", "It can read and leave rooms, but send nothing and join nothing, until you end it.", "Suspend the account"},
-	"unsuspend":    {"End the suspension?", "The account can be used as before.", "End the suspension"},
-	"deactivate":   {"Deactivate this account?", "This is for good: it loses its password, its addresses and its sessions, and leaves its rooms. Its name stays taken.", "Deactivate the account"},
-	"erase":        {"Erase this account?", "Its profile and settings go, and whoever joins a room later does not see what it wrote. This is for good.", "Erase the account"},
-	"password":     {"Give this account another password?", "All its sessions are signed out. Tell the person the new password in a way that nobody else can overhear or read.", "Set the password"},
-	"promote":      {"Make this account an administrator’s?", "It can then do everything that you can do here, to you as well.", "Make it an administrator"},
-	"demote":       {"Take the administrator’s rights away?", "The account becomes an ordinary one. Its sessions are kept.", "Take the rights away"},
-	"sign_out":     {"Sign this session out?", "It needs the password to come back. If it was the only session with the keys of encrypted messages, and there is no backup of them, those messages cannot be read any more.", "Sign it out"},
-	"sign_out_all": {"Sign out all sessions?", "Every app and browser needs the password to come back. Encrypted messages of which there is no backup of the keys cannot be read any more.", "Sign out all"},
-	"unapprove":    {"Take the approval back?", "The account waits again: it cannot be signed in to until somebody approves it. All its sessions are signed out.", "Take it back"},
+	"lock":         {"Lock this account?", "Nobody can use it until you unlock it. Its sessions are kept, and messages to it wait.", "Lock the account", "lock an account"},
+	"unlock":       {"Unlock this account?", "Its sessions work again.", "Unlock the account", "unlock an account"},
+	"suspend":      {"Suspend this account?", "It can read and leave rooms, but send nothing and join nothing, until you end it.", "Suspend the account", "suspend an account"},
+	"unsuspend":    {"End the suspension?", "The account can be used as before.", "End the suspension", "end a suspension"},
+	"deactivate":   {"Deactivate this account?", "This is for good: it loses its password, its addresses and its sessions, and leaves its rooms. Its name stays taken.", "Deactivate the account", "deactivate an account"},
+	"erase":        {"Erase this account?", "Its profile and settings go, and whoever joins a room later does not see what it wrote. This is for good.", "Erase the account", "erase an account"},
+	"password":     {"Give this account another password?", "All its sessions are signed out. Tell the person the new password in a way that nobody else can overhear or read.", "Set the password", "give an account another password"},
+	"promote":      {"Make this account an administrator’s?", "It can then do everything that you can do here, to you as well.", "Make it an administrator", "make an account an administrator’s"},
+	"demote":       {"Take the administrator’s rights away?", "The account becomes an ordinary one. Its sessions are kept.", "Take the rights away", "take the rights of an administrator away"},
+	"sign_out":     {"Sign this session out?", "It needs the password to come back. If it was the only session with the keys of encrypted messages, and there is no backup of them, those messages cannot be read any more.", "Sign it out", "sign out a session of an account"},
+	"sign_out_all": {"Sign out all sessions?", "Every app and browser needs the password to come back. Encrypted messages of which there is no backup of the keys cannot be read any more.", "Sign out all", "sign out all sessions of an account"},
+	"unapprove":    {"Take the approval back?", "The account waits again: it cannot be signed in to until somebody approves it. All its sessions are signed out.", "Take it back", "take an approval back"},
 }
 
 // IsUserAct reports whether there is a page that asks about the act.

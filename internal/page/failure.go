@@ -10,6 +10,7 @@ type Failure struct {
 	RequestID string
 	// Back is where to go from here: a path of this server; empty for nowhere.
 	Back string
+	Way  string // what the link there says; empty: "Try again"
 }
 
 func (Failure) template() string { return "failure" }

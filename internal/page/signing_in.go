@@ -64,6 +64,17 @@ func (r Register) AsksToken() bool { return r.NeedToken || r.RegToken != "" }
 // Title is the heading.
 func (Register) Title() string { return "Make an account" }
 
+// HasAccount asks somebody who is signed in whether they want to make another account.
+type HasAccount struct {
+	UserID string
+	Here   string // the path of the page that makes it
+}
+
+func (HasAccount) template() string { return "has_account" }
+
+// Title is the heading.
+func (HasAccount) Title() string { return "You have an account already" }
+
 // Waiting says that the account needs the approval of an administrator.
 type Waiting struct {
 	New bool // whether the account has just been made

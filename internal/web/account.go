@@ -76,7 +76,7 @@ func (s *Service) showAccount(ctx context.Context, call *httpapi.Call, req showA
 		return v.Leave(here)
 	}
 	account := v.Browser.Account
-	p := page.Account{UserID: string(account.UserID), Created: account.Created, Done: done[req.Done], Providers: len(s.upstream.Providers()) > 0}
+	p := page.Account{UserID: string(account.UserID), Created: account.Created, Done: done[req.Done], Homeserver: s.cfg.ClientBaseURL(), Providers: len(s.upstream.Providers()) > 0}
 	p.Admin = account.Admin && !account.Suspended
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		sessions, err := s.oauth.Sessions(tx, account.UserID)

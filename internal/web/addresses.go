@@ -143,7 +143,7 @@ func (s *Service) lookToAdd(ctx context.Context, v *visitor.Visitor, sid string)
 
 func addressCode(v *visitor.Visitor, b validation.Begun, sid string) page.AddressCode {
 	p := page.AddressCode{Action: addressCodePath, Sent: []page.Sent{sent(b)}, SID: sid, Again: addressesPath, Button: "Add the address"}
-	if hasPassword(v) {
+	if asksPassword(v) {
 		p.UserID = string(v.UserID())
 	}
 	return p
@@ -236,7 +236,7 @@ func (s *Service) removeAddress(ctx context.Context, call *httpapi.Call, req rem
 		return v.Confirm(addressesPath)
 	}
 	p := page.RemoveAddress{Address: ownAddress(accounts.Threepid{Medium: req.Medium, Address: req.Address})}
-	if hasPassword(v) {
+	if asksPassword(v) {
 		p.UserID = string(v.UserID())
 	}
 	if req.Sure != "yes" {

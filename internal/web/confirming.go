@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/factors"
@@ -41,8 +42,8 @@ func (s *Service) confirmPage(ctx context.Context, v *visitor.Visitor, next stri
 	}
 	providers, err := s.providersOf(ctx, v, next)
 	return page.Confirm{
-		UserID: string(v.UserID()), Continue: visitor.Next(next), Password: hasPassword(v), Providers: providers,
-		Codes: !has.Codes.IsZero(), Passkey: len(has.Passkeys) > 0 && s.factors.HasPasskeys(),
+		UserID: string(v.UserID()), Continue: visitor.Next(next), Act: page.ActOf(visitor.Next(next)), Password: hasPassword(v), Providers: providers,
+		Codes: !has.Codes.IsZero(), Passkey: len(has.Passkeys) > 0 && s.factors.HasPasskeys(), Recovery: hasPassword(v) && has.Recovery > 0,
 	}, err
 }
 
@@ -54,7 +55,8 @@ type confirmIdentityRequest struct {
 }
 
 // confirmIdentity notes that the person has proved again who they are: by the password,
-// or by a one-time code if the account has none.
+// with a code where there is a second factor; or by a code alone if the account has no
+// password.
 func (s *Service) confirmIdentity(ctx context.Context, call *httpapi.Call, req confirmIdentityRequest) (httpapi.Reply, error) {
 	here := confirmPathFor(req.Continue)
 	v, reply, err := s.enterAccount(ctx, call, here)
@@ -66,10 +68,10 @@ func (s *Service) confirmIdentity(ctx context.Context, call *httpapi.Call, req c
 	}
 	var wrong page.Problem
 	var status int
-	if v.Browser.Account.PasswordHash == "" && req.Code != "" {
+	if !hasPassword(v) && req.Code != "" {
 		wrong, status, err = s.confirmByCode(ctx, v, req.Code)
 	} else {
-		wrong, status, err = s.confirmByPassword(ctx, v, req.Password)
+		wrong, status, err = s.confirmByPassword(ctx, v, req)
 	}
 	switch {
 	case errors.Is(err, db.ErrNoRow):
@@ -87,8 +89,20 @@ func (s *Service) confirmIdentity(ctx context.Context, call *httpapi.Call, req c
 	return v.Show(status, p)
 }
 
-func (s *Service) confirmByPassword(ctx context.Context, v *visitor.Visitor, password string) (page.Problem, int, error) {
-	proved, err := s.prove(ctx, v, password)
+func (s *Service) confirmByPassword(ctx context.Context, v *visitor.Visitor, req confirmIdentityRequest) (page.Problem, int, error) {
+	proved, err := s.prove(ctx, v, req.Password)
+	if err == nil && proved.SecondFactor {
+		right := false
+		if strings.TrimSpace(req.Code) != "" {
+			err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
+				right, err = s.checkCode(tx, proved, req.Code)
+				return err
+			})
+		}
+		if wrong, status, err := codeProblem(right, err); err != nil || wrong.Text != "" {
+			return wrong, status, err
+		}
+	}
 	if err == nil {
 		err = v.Prove(ctx, func(tx *db.Tx) error { return s.hold(tx, proved) })
 	}

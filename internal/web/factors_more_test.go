@@ -171,9 +171,9 @@ func TestOnePasskeyAnswerAtOnceIsGoodOnce(t *testing.T) {
 	}
 }
 
-// TestConfirmByCodes holds that who has a password confirms by that, and a code of
-// either kind is none.
-func TestConfirmByCodes(t *testing.T) {
+// TestConfirmByBoth holds that who has a password and a second factor confirms by both,
+// each code once, and that neither alone is enough.
+func TestConfirmByBoth(t *testing.T) {
 	srv := apitest.New(t, withKey(t))
 	srv.User(t, "alice")
 	s := apitest.Surf(t, srv).SignIn(t, "alice")
@@ -181,13 +181,27 @@ func TestConfirmByCodes(t *testing.T) {
 	srv.Advance(16 * time.Minute)
 	mine.ahead += 16 * time.Minute
 	s.Get(t, "/account/security/codes").Goes(t, "/confirm?continue=%2Faccount%2Fsecurity%2Fcodes")
-	s.Get(t, "/confirm").Shows(t, 200, "Your password").Without(t, `name="code"`)
+	s.Get(t, "/confirm").Shows(t, 200, "Your password", "The six digits that your app shows now, or one of your recovery codes")
 	for _, code := range []string{mine.code(t), recovery[0]} {
 		s.Post(t, "/confirm", url.Values{"code": {code}}).Shows(t, 403, "This is not your password.")
 		s.Post(t, "/confirm", url.Values{"password": {code}}).Shows(t, 403, "This is not your password.")
+		s.Post(t, "/confirm", url.Values{"password": {"wrong"}, "code": {code}}).Shows(t, 403, "This is not your password.")
 	}
+	for _, code := range []string{"", " ", "12345", "aaaa-aaaa-aaaa-aaaa"} {
+		s.Post(t, "/confirm", url.Values{"password": {apitest.Password}, "code": {code}}).Shows(t, 403, refusedCode)
+	}
+	s.Post(t, "/confirm", url.Values{"password": {apitest.Password}, "code": {mine.code(t), "x"}}).Shows(t, 400)
 	s.Get(t, "/account/security/codes").Goes(t, "/confirm?continue=%2Faccount%2Fsecurity%2Fcodes")
-	firstStep(t, srv).Post(t, "/login/second", url.Values{"code": {recovery[0]}}).Goes(t, "/account") // it was not used up
+	both := url.Values{"password": {apitest.Password}, "code": {mine.code(t)}, "continue": {"/account/security/codes"}}
+	s.Get(t, "/confirm")
+	s.Post(t, "/confirm", both).Goes(t, "/account/security/codes")
+	s.Get(t, "/account/security/codes").Shows(t, 200, "Scan this with the app")
+	s.Get(t, "/confirm")
+	s.Post(t, "/confirm", both).Shows(t, 403, refusedCode)
+	both.Set("code", recovery[0])
+	s.Post(t, "/confirm", both).Goes(t, "/account/security/codes")
+	s.Get(t, "/confirm")
+	s.Post(t, "/confirm", both).Shows(t, 403, refusedCode)
 }
 
 // factorRows is how much is kept about the factors of a user.

@@ -132,8 +132,10 @@ func TestOneTimeCodes(t *testing.T) {
 	third.Get(t, "/account/security")
 	srv.Advance(16 * time.Minute)
 	third.Post(t, "/account/security/codes", url.Values{"remove": {"yes"}}).Goes(t, "/confirm?continue=%2Faccount%2Fsecurity%2Fcodes")
-	third.Get(t, "/confirm")
-	third.Post(t, "/confirm", url.Values{"password": {apitest.Password}, "continue": {"/account/security"}}).Goes(t, "/account/security")
+	third.Get(t, "/confirm?continue=%2Faccount%2Fsecurity").Shows(t, 200, "You are about to change how you sign in.")
+	third.Post(t, "/confirm", url.Values{"password": {apitest.Password}, "continue": {"/account/security"}}).Shows(t, 403, refusedCode)
+	mine.ahead += 16 * time.Minute
+	third.Post(t, "/confirm", url.Values{"password": {apitest.Password}, "code": {mine.code(t)}, "continue": {"/account/security"}}).Goes(t, "/account/security")
 	third.Get(t, "/account/security")
 	third.Post(t, "/account/security/codes", url.Values{"remove": {"yes"}}).Goes(t, "/account/security?done=no-code")
 	third.Get(t, "/account/security?done=no-code").Shows(t, 200, "One-time codes are switched off.").Without(t, "Make new recovery codes")

@@ -23,7 +23,7 @@ func TestConfirmingForAnApp(t *testing.T) {
 		return object{"type": "m.login.password", "identifier": object{"type": "m.id.user", "user": "alice"}, "password": password}
 	}
 	s := apitest.Surf(t, srv).SignIn(t, "alice")
-	setUpCodes(t, s)
+	app, _ := setUpCodes(t, s)
 	challenge := alice.Do(t, "DELETE", path, object{})
 	var asked struct {
 		Session string
@@ -63,7 +63,8 @@ func TestConfirmingForAnApp(t *testing.T) {
 	srv.Advance(16 * time.Minute)
 	s.Post(t, action, form).Goes(t, "/confirm?"+url.Values{"continue": {page}}.Encode())
 	s.Get(t, "/confirm")
-	s.Post(t, "/confirm", url.Values{"password": {apitest.Password}, "continue": {page}}).Goes(t, page)
+	app.ahead += 16 * time.Minute
+	s.Post(t, "/confirm", url.Values{"password": {apitest.Password}, "code": {app.code(t)}, "continue": {page}}).Goes(t, page)
 	s.Get(t, page)
 	s.Post(t, action, form).Shows(t, 200, "Go back to your app")
 	s.Get(t, page).Shows(t, 404)

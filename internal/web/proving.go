@@ -33,14 +33,17 @@ func (s *Service) prove(ctx context.Context, v *visitor.Visitor, password string
 // from a provider of single sign-on.
 func hasPassword(v *visitor.Visitor) bool { return v.Browser.Account.PasswordHash != "" }
 
-// unproved reports whether a page asks for the proof by way of the page for it, because
-// there is no password that it could ask for.
-func unproved(v *visitor.Visitor) bool { return !hasPassword(v) && !v.Confirmed() }
+// asksPassword reports whether the password is all that proves who is signed in, so that
+// a page can ask for it itself. With a second factor it would be half a proof.
+func asksPassword(v *visitor.Visitor) bool { return hasPassword(v) && !v.Browser.Account.SecondFactor }
 
-// proveNow checks the password or, where there is none, that there was another proof a
-// short while ago.
+// unproved reports whether a page asks for the proof by way of the page for it.
+func unproved(v *visitor.Visitor) bool { return !asksPassword(v) && !v.Confirmed() }
+
+// proveNow checks the password or, where that proves too little, that there was a whole
+// proof a short while ago.
 func (s *Service) proveNow(ctx context.Context, v *visitor.Visitor, password string) (accounts.Account, error) {
-	if hasPassword(v) {
+	if asksPassword(v) {
 		return s.prove(ctx, v, password)
 	}
 	if !v.Confirmed() {
@@ -75,7 +78,7 @@ func (s *Service) showPassword(ctx context.Context, call *httpapi.Call, _ showPa
 }
 
 func (s *Service) passwordPage(v *visitor.Visitor) page.Password {
-	return page.Password{UserID: string(v.UserID()), HasPassword: hasPassword(v), MinLength: s.cfg.Login.Password.MinLength}
+	return page.Password{UserID: string(v.UserID()), HasPassword: hasPassword(v), AskPassword: asksPassword(v), MinLength: s.cfg.Login.Password.MinLength}
 }
 
 type changePasswordRequest struct {
@@ -95,6 +98,9 @@ func (s *Service) changePassword(ctx context.Context, call *httpapi.Call, req ch
 	}
 	if !v.Owns(req.Token) {
 		return v.Stale(passwordPath)
+	}
+	if unproved(v) {
+		return v.Confirm(passwordPath)
 	}
 	err = s.replacePassword(ctx, v, req)
 	if err != nil {
@@ -151,7 +157,7 @@ func (s *Service) showDeactivate(ctx context.Context, call *httpapi.Call, _ show
 	if unproved(v) {
 		return v.Confirm(deactivatePath)
 	}
-	return v.Show(http.StatusOK, page.Deactivate{UserID: string(v.UserID()), HasPassword: hasPassword(v)})
+	return v.Show(http.StatusOK, page.Deactivate{UserID: string(v.UserID()), AskPassword: asksPassword(v)})
 }
 
 type deactivateRequest struct {
@@ -167,6 +173,9 @@ func (s *Service) deactivate(ctx context.Context, call *httpapi.Call, req deacti
 	}
 	if !v.Owns(req.Token) {
 		return v.Stale(deactivatePath)
+	}
+	if unproved(v) {
+		return v.Confirm(deactivatePath)
 	}
 	erase := req.Erase == "yes"
 	proved, err := s.proveNow(ctx, v, req.Password)
@@ -186,7 +195,7 @@ func (s *Service) deactivate(ctx context.Context, call *httpapi.Call, req deacti
 		if err != nil {
 			return httpapi.Reply{}, err
 		}
-		return v.Show(status, page.Deactivate{UserID: string(v.UserID()), HasPassword: hasPassword(v), Erase: erase, Problem: wrong})
+		return v.Show(status, page.Deactivate{UserID: string(v.UserID()), AskPassword: asksPassword(v), Erase: erase, Problem: wrong})
 	}
 	if err := v.Exit(ctx); err != nil {
 		return httpapi.Reply{}, err
@@ -204,7 +213,7 @@ func (s *Service) showIdentity(ctx context.Context, call *httpapi.Call, _ showId
 	if unproved(v) {
 		return v.Confirm(identityPath)
 	}
-	return v.Show(http.StatusOK, page.ResetIdentity{UserID: string(v.UserID()), HasPassword: hasPassword(v)})
+	return v.Show(http.StatusOK, page.ResetIdentity{UserID: string(v.UserID()), AskPassword: asksPassword(v)})
 }
 
 type allowIdentityResetRequest struct {
@@ -222,7 +231,10 @@ func (s *Service) allowIdentityReset(ctx context.Context, call *httpapi.Call, re
 	if !v.Owns(req.Token) {
 		return v.Stale(identityPath)
 	}
-	p := page.ResetIdentity{UserID: string(v.UserID()), HasPassword: hasPassword(v)}
+	if unproved(v) {
+		return v.Confirm(identityPath)
+	}
+	p := page.ResetIdentity{UserID: string(v.UserID()), AskPassword: asksPassword(v)}
 	proved, err := s.proveNow(ctx, v, req.Password)
 	if err == nil {
 		err = s.db.Write(ctx, func(tx *db.Tx) error {

@@ -28,8 +28,11 @@ func (s *Service) showRegister(ctx context.Context, call *httpapi.Call, req show
 	if err != nil {
 		return httpapi.Reply{}, err
 	}
-	if v.SignedIn() {
+	switch {
+	case v.SignedIn() && (req.Continue != "" || v.Awaiting()):
 		return v.Leave(visitor.Next(req.Continue))
+	case v.SignedIn():
+		return v.Show(http.StatusOK, page.HasAccount{UserID: string(v.UserID()), Here: visitor.At(RegisterPath, "token", req.RegToken)})
 	}
 	w, started, err := s.started(ctx, v)
 	if err != nil {

@@ -240,7 +240,7 @@ func (s *Service) changeCodes(ctx context.Context, call *httpapi.Call, req chang
 func (s *Service) removeCodes(ctx context.Context, v *visitor.Visitor) (httpapi.Reply, error) {
 	err := s.db.Write(ctx, func(tx *db.Tx) error { return s.factors.RemoveCodes(tx, v.UserID()) })
 	if errors.Is(err, factors.ErrLast) {
-		return v.Show(http.StatusForbidden, page.Failure{Status: http.StatusForbidden, Text: lastText, Back: securityPath})
+		return v.Show(http.StatusForbidden, page.Failure{Status: http.StatusForbidden, Text: lastText, Back: securityPath, Way: "Add another one"})
 	}
 	if err != nil && !errors.Is(err, db.ErrNoRow) { // which are off already
 		return httpapi.Reply{}, err

@@ -127,7 +127,7 @@ type signOutRequest struct {
 }
 
 // signOut ends the session of this browser; with a path to go on to, it asks there
-// who signs in instead.
+// who signs in instead, or makes an account.
 func (s *Service) signOut(ctx context.Context, call *httpapi.Call, req signOutRequest) (httpapi.Reply, error) {
 	v, err := s.visitors.Arrive(ctx, call)
 	if err != nil {
@@ -141,10 +141,13 @@ func (s *Service) signOut(ctx context.Context, call *httpapi.Call, req signOutRe
 			return httpapi.Reply{}, err
 		}
 	}
-	if req.Continue != "" {
-		return v.SignIn(visitor.Next(req.Continue))
+	switch path, _, _ := strings.Cut(req.Continue, "?"); path {
+	case "":
+		return v.Leave(signedOutPath)
+	case RegisterPath:
+		return v.Leave(visitor.Next(req.Continue))
 	}
-	return v.Leave(signedOutPath)
+	return v.SignIn(visitor.Next(req.Continue))
 }
 
 type showSignedOutRequest struct {
