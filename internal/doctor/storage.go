@@ -83,7 +83,7 @@ func (p Patient) database(ctx context.Context, r *report) {
 	d, err := db.Open(ctx, db.Options{Database: source, Now: p.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		r.fault(fmt.Sprintf("The database cannot be opened: %v.", err),
-			"Check the key database, and that the database runs and admits this user; see docs/operating/postgres.md.")
+			"Check the key database, and that the database runs and admits this user; see docs/operating/postgres-and-replicas.md.")
 		return
 	}
 	defer d.Close()
