@@ -13,7 +13,7 @@ import (
 // faultVariable holds the point at which this process ends itself, and at which
 // passing of it: "committed:12". With "earlyack:1" the process answers before it
 // commits instead: the fault that a test of durability must find.
-const faultVariable = "NARTHEX_FAULT"
+const faultVariable = "NARTHEX_TEST_FAULT"
 
 var (
 	faultPoint, faultPassing = faultPlan()

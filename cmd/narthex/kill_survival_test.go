@@ -1,0 +1,218 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/pgtest"
+)
+
+// TestKills kills servers, with kill -9 and at the moments at which that hurts most, and
+// holds that they lose nothing that they have acknowledged. NARTHEX_TEST_KILLS is how often
+// each is killed; NARTHEX_TEST_DATABASE chooses one database. NARTHEX_TEST_KILL_PROGRAM may be
+// a program that has been built with -tags faults, which else is built first.
+func TestKills(t *testing.T) {
+	kills, migrations := 20, 5
+	if text := os.Getenv("NARTHEX_TEST_KILLS"); text != "" {
+		var err error
+		if kills, err = strconv.Atoi(text); err != nil {
+			t.Fatalf("NARTHEX_TEST_KILLS: %v", err)
+		}
+		migrations = kills
+	}
+	binary := buildFaulty(t)
+	t.Run("an ordinary program has nothing of it", func(t *testing.T) { ordinary(t, binary) })
+	seed := seed(t)
+	over := func(name string, f func(t *testing.T)) {
+		if only := os.Getenv("NARTHEX_TEST_DATABASE"); only == "" || only == name {
+			t.Run(name, f)
+		}
+	}
+	over("sqlite", func(t *testing.T) {
+		t.Run("server", func(t *testing.T) { killServers(t, newWorld(t, binary, "", seed), kills) })
+		t.Run("stopped", func(t *testing.T) { stopUnderLoad(t, newWorld(t, binary, "", seed), max(2, kills/20)) })
+		t.Run("early answers", func(t *testing.T) { earlyAnswers(t, newWorld(t, binary, "", seed)) })
+		t.Run("migration", func(t *testing.T) {
+			killMigrations(t, binary, migrations, seed, db.SQLite, func(t *testing.T) grave { return grave{data: filepath.Join(t.TempDir(), "data")} })
+		})
+	})
+	over("postgres", func(t *testing.T) {
+		server := pgtest.StartFor(t)
+		database := func(t *testing.T) string { return server.DatabaseFor(t, "") + "&synchronous_commit=on" }
+		t.Run("server", func(t *testing.T) { killServers(t, newWorld(t, binary, database(t), seed), (kills+1)/2) })
+		t.Run("database", func(t *testing.T) {
+			w := newWorld(t, binary, database(t), seed)
+			w.postgres = server
+			crashDatabases(t, w, kills/2)
+		})
+		t.Run("stopped", func(t *testing.T) { stopUnderLoad(t, newWorld(t, binary, database(t), seed), max(2, kills/20)) })
+		t.Run("early answers", func(t *testing.T) { earlyAnswers(t, newWorld(t, binary, database(t), seed)) })
+		t.Run("migration", func(t *testing.T) {
+			killMigrations(t, binary, migrations, seed, db.Postgres, func(t *testing.T) grave {
+				database := database(t)
+				return grave{data: filepath.Join(t.TempDir(), "data"), database: database, environment: []string{"NARTHEX_DATABASE=" + database}}
+			})
+		})
+	})
+}
+
+// ordinary holds that a program without the build tag, such as this one, cannot be told
+// to end itself: it does not even have the name of the variable.
+func ordinary(t *testing.T, faulty string) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{faulty: true, self: false} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(text), faultVariable); got != want {
+			t.Errorf("%s contains %s: got %t, want %t", path, faultVariable, got, want)
+		}
+	}
+}
+
+// finish tells what was found.
+func (w *world) finish(t *testing.T) {
+	t.Helper()
+	for _, h := range w.halls {
+		if err := h.whole(w); err != nil {
+			w.find("history: %v", err)
+		}
+	}
+	events := 0
+	for _, h := range w.halls {
+		events += len(h.events)
+	}
+	t.Logf("%d requests, %d events", w.requests.Load(), events)
+	for _, f := range w.findings {
+		t.Error(f)
+	}
+}
+
+// killServers kills the server at random moments and at each point that hurts, in turn.
+func killServers(t *testing.T, w *world, kills int) {
+	points := []string{"uncommitted", "committed", "answered"}
+	count := map[string]int{}
+	for i := 0; i < kills && len(w.findings) == 0; i++ {
+		kind, fault := "random", ""
+		if i%2 == 1 { // the server that the last kill left is killed again
+			kind = points[i/2%len(points)]
+			fault = kind + ":" + strconv.Itoa(1+w.random.IntN(120))
+			w.process.end()
+			if !w.rise(fault) {
+				count[kind+", at the start"]++
+				w.mustRise()
+				w.judge()
+				continue
+			}
+		}
+		count[kind]++
+		requests := int64(1 + w.random.IntN(150))
+		if fault != "" {
+			requests = 1500 // if it is not dead by then
+		}
+		w.killAfter(requests, w.process.kill)
+		w.live()
+		w.process.end()
+		w.mustRise()
+		w.judge()
+	}
+	t.Logf("kills: %v", count)
+	w.finish(t)
+}
+
+// crashDatabases ends the database at random moments. The server lives on.
+func crashDatabases(t *testing.T, w *world, crashes int) {
+	for i := 0; i < crashes && len(w.findings) == 0; i++ {
+		crashed := make(chan error, 1)
+		w.killAfter(int64(1+w.random.IntN(150)), func() { crashed <- w.postgres.Crash() })
+		w.live()
+		if err := <-crashed; err != nil {
+			t.Fatal(err)
+		}
+		if err := w.postgres.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		w.judge()
+	}
+	select {
+	case <-w.process.ended:
+		t.Error("the server ended with its database")
+	default:
+	}
+	w.finish(t)
+}
+
+// stopUnderLoad stops the server in peace while clients are at work (K20).
+func stopUnderLoad(t *testing.T, w *world, times int) {
+	for range times {
+		idle := w.survivor() // it waits for news that do not come
+		if r, err := idle.register("idle" + strconv.FormatInt(w.requests.Load(), 10)); err != nil || r.status != 200 {
+			t.Fatal(err, r.status)
+		}
+		var first synced
+		if err := idle.tell("GET", "/_matrix/client/v3/sync", nil, &first); err != nil {
+			t.Fatal(err)
+		}
+		polled := make(chan error, 1)
+		go func() {
+			polled <- idle.tell("GET", "/_matrix/client/v3/sync?timeout=50000&since="+first.Next, nil, &synced{})
+		}()
+		w.killAfter(int64(100+w.random.IntN(100)), func() { _ = w.process.cmd.Process.Signal(syscall.SIGTERM) })
+		w.live()
+		<-w.process.ended
+		if code := w.process.cmd.ProcessState.ExitCode(); code != 0 {
+			t.Errorf("stopped with exit code %d", code)
+		}
+		if err := <-polled; err != nil {
+			t.Errorf("the poll under way: %v", err)
+		}
+		if wal, err := os.Stat(filepath.Join(w.grave.data, "narthex.db-wal")); err == nil && wal.Size() > 0 {
+			t.Errorf("SQLite's log still holds %d bytes", wal.Size())
+		}
+		w.mustRise()
+		w.judgeUnanswered()
+		w.judge()
+	}
+	w.finish(t)
+}
+
+// judgeUnanswered holds that what was not answered was not done: a server that stops
+// in peace cuts no answer off.
+func (w *world) judgeUnanswered() {
+	for _, h := range w.halls {
+		if err := h.read(w); err != nil { // what is there and was not answered is found here
+			w.find("history: %v", err)
+		}
+	}
+}
+
+// earlyAnswers runs the suite on a server that answers before it commits: it must find
+// that events were lost.
+func earlyAnswers(t *testing.T, w *world) {
+	for range 10 {
+		w.process.end()
+		if !w.rise("earlyack:1") {
+			t.Fatal("it does not start")
+		}
+		w.killAfter(int64(60+w.random.IntN(60)), w.process.kill)
+		w.live()
+		w.process.end()
+		w.findings = nil // a client may be confused before the kill; what counts is what is lost
+		w.mustRise()
+		w.judge()
+		if slices.ContainsFunc(w.findings, func(f string) bool { return strings.HasPrefix(f, "lost: K1") }) {
+			return
+		}
+	}
+	t.Errorf("the suite does not notice that a server answers before it commits: %q", w.findings)
+}
