@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"errors"
+	"net/url"
 
 	"github.com/jackc/pgx/v5"
 	"modernc.org/sqlite"
@@ -11,7 +12,7 @@ import (
 
 // ErrInUse is returned by [Open] with Options.Alone when another process has the
 // database open, and without it when another process has it to itself.
-var ErrInUse = errors.New("db: another process uses the database")
+var ErrInUse = errors.New("another process uses the database")
 
 // On SQLite the locks are those that every connection holds anyway. On PostgreSQL
 // each connection to the database shares an advisory lock, so that a server that
@@ -48,6 +49,28 @@ func (d *DB) takeAlone(ctx context.Context) error {
 	}
 	d.held = held
 	return nil
+}
+
+// withPragmas is the name of a file for the driver. It runs the pragmas in the order of
+// the alphabet.
+func withPragmas(name string, pragmas []string) string {
+	return name + "?" + url.Values{"_pragma": pragmas}.Encode()
+}
+
+// openAlone opens a connection that keeps all others out. The lock is asked for before
+// anything looks into the file: then SQLite shares no memory with others, and takes the
+// whole file or nothing.
+func openAlone(ctx context.Context, name string, pragmas []string) (*conn, error) {
+	c, err := openConn(withPragmas(name, []string{"busy_timeout(1000)", "locking_mode(EXCLUSIVE)"}))
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pragmas {
+		if err := c.runOnce(ctx, "PRAGMA "+p); err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+	}
+	return c, nil
 }
 
 func isBusy(err error) bool {

@@ -45,12 +45,14 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (err error) {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + sync + ")", "foreign_keys(ON)",
 		"cache_size(-16000)", "temp_store(MEMORY)", "journal_size_limit(67108864)",
 	}
+	name := "file:" + (&url.URL{Path: o.Database}).EscapedPath()
+	d.file = withPragmas(name, pragmas)
+	var writer *conn
 	if o.Alone {
-		pragmas = append([]string{"busy_timeout(1000)", "locking_mode(EXCLUSIVE)"}, pragmas[1:]...)
+		writer, err = openAlone(ctx, name, pragmas[1:])
+	} else {
+		writer, err = openConn(d.file)
 	}
-	q := url.Values{"_pragma": pragmas}
-	d.file = "file:" + (&url.URL{Path: o.Database}).EscapedPath() + "?" + q.Encode()
-	writer, err := openConn(d.file)
 	if isBusy(err) {
 		return ErrInUse
 	}
