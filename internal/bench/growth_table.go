@@ -74,8 +74,11 @@ func (d dimension) table(all []summary) string {
 	labels, _ := byLabel(all, func(s summary) bool { return d.has(s.Scenario) })
 	for _, label := range labels {
 		for _, series := range d.series {
-			row := []string{series.operation + ", " + label}
 			costs := costsOf(all, label, series.scenario)
+			if len(costs) == 0 {
+				continue
+			}
+			row := []string{series.operation + ", " + label}
 			for _, size := range sizes {
 				row = append(row, figure(costs[size].cpu())+costs[size].doubt())
 			}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/narthex-matrix/narthex/internal/bench"
+	"github.com/narthex-matrix/narthex/internal/pgtest"
+)
+
+// TestBenchOverPostgreSQL measures a server with a database of its own, and holds
+// that the second benchmark leaves alone what is in the database.
+func TestBenchOverPostgreSQL(t *testing.T) {
+	database, out := pgtest.StartFor(t).DatabaseFor(t, ""), filepath.Join(t.TempDir(), "results.jsonl")
+	measure := func() (string, error) {
+		said, err := exec.Command("narthex", "bench", "--quick", "--scenario", "whoami", "--database", database, "--out", out).CombinedOutput()
+		return string(said), err
+	}
+	said, err := measure()
+	if err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	results, err := bench.ReadResults([]string{out})
+	if err != nil || len(results) != 4 {
+		t.Fatalf("got %d results, %v", len(results), err)
+	}
+	for _, r := range results {
+		if r.Label != "Narthex, PostgreSQL" || !r.SeparateDatabase || r.Operations == 0 || r.Failed > 0 {
+			t.Errorf("got %+v", r)
+		}
+	}
+	if said, err := measure(); err == nil || !strings.Contains(said, "the database is in use already") {
+		t.Errorf("the second time: %v %s", err, said)
+	}
+}
