@@ -207,4 +207,3 @@ func (s speaker) createRoom(t *testing.T, body object) string {
 	s.Do(t, "POST", v3+"/createRoom", body).OK(t, &made)
 	return string(made.RoomID)
 }
-

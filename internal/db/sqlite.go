@@ -57,7 +57,7 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (err error) {
 		return ErrInUse
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("the database %s cannot be opened: %w; whoever runs the server must be able to read and write that file, and to make others in its folder", o.Database, err)
 	}
 	if err := checkSQLite(ctx, writer); err != nil {
 		return errors.Join(err, writer.Close())

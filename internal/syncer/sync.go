@@ -105,7 +105,8 @@ func (s *Service) begin(ctx context.Context, w *wish, since int64) (found *readi
 		}
 		return s.ephemeral.See(tx, w.userID, w.presence)
 	})
-	if err != nil {
+	// A disk that is full keeps nobody from reading. The next request tells the same.
+	if err != nil && !errors.Is(err, db.ErrFull) && !errors.Is(err, db.ErrUnavailable) {
 		return nil, err
 	}
 	return s.read(ctx, w, since, nil)
