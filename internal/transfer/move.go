@@ -23,15 +23,15 @@ func Move(ctx context.Context, from, to string, o Options) (tables []Table, err 
 		return nil, inUse(err, from)
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	if made, err := makeFile(to); err != nil {
+	made, err := makeFile(to)
+	if err != nil {
 		return nil, err
-	} else if made {
-		defer func() {
-			if err != nil {
-				err = errors.Join(err, remove(to))
-			}
-		}()
 	}
+	defer func() {
+		if err != nil && made {
+			err = errors.Join(err, remove(to))
+		}
+	}()
 	target, err := o.open(ctx, to)
 	if err != nil {
 		return nil, inUse(err, to)
