@@ -17,6 +17,7 @@ import (
 type progress struct {
 	w     io.Writer
 	live  bool
+	all   int64 // rows of what is being shown: a restore has two parts
 	shown int64 // percent, -1: nothing yet
 	table string
 }
@@ -32,6 +33,9 @@ const barWidth = 30
 func (p *progress) tell(now transfer.Progress) {
 	if now.All == 0 {
 		return
+	}
+	if now.All != p.all {
+		p.all, p.shown = now.All, -1
 	}
 	percent := now.Done * 100 / now.All
 	if !p.live {
