@@ -65,6 +65,13 @@ func (w *Waiter) Close() {
 	w.keys = nil
 }
 
+// Waiting is how many wait for a key.
+func (b *Local) Waiting(key string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.waiters[key])
+}
+
 // Wake wakes every waiter of the keys. It does not block.
 func (b *Local) Wake(keys []string) {
 	b.mu.Lock()

@@ -31,6 +31,7 @@ func TestAWaitingSyncEndsWithItsSession(t *testing.T) {
 		bob := srv.User(t, c.name[:4])
 		room := alice.CreateRoom(t).Join(t, bob)
 		poll := waits(t.Context(), bob, bob.Sync(t, "set_presence=offline").NextBatch)
+		srv.UntilWaiting(t, bob.UserID)
 		c.end(bob)
 		room.Send(t, alice, "not for bob")
 		got := <-poll
@@ -43,6 +44,7 @@ func TestAWaitingSyncEndsWithItsSession(t *testing.T) {
 	bob := srv.User(t, "bob")
 	room := alice.CreateRoom(t).Join(t, bob)
 	poll := waits(t.Context(), bob, bob.Sync(t, "set_presence=offline").NextBatch)
+	srv.UntilWaiting(t, bob.UserID)
 	srv.Suspend(t, bob)
 	room.Send(t, alice, "for bob")
 	var s apitest.Sync

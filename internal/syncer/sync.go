@@ -149,9 +149,9 @@ func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since 
 	defer up.Stop()
 	reread := time.NewTicker(bus.Reread)
 	defer reread.Stop()
-	for waited, woken, over := false, false, false; ; waited = true {
+	for woken, over := false, false; ; {
 		found, err = s.read(ctx, w, since, found)
-		if err == nil && waited && (woken || !found.answer.empty()) {
+		if err == nil && (woken || !found.answer.empty()) {
 			// The session may be over: what came after its end is not told.
 			err = call.StillAllowed()
 		}
