@@ -1,4 +1,4 @@
-.PHONY: help build run test test-pg lint generate check
+.PHONY: help build run test test-pg lint fuzz bench generate check
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -19,6 +19,13 @@ lint: ## Check the style; more of it where golangci-lint 2 is installed.
 	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
 	go vet ./...
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "golangci-lint is not installed: its part is left out"; fi
+
+fuzz: ## Run each fuzz target for a minute (FUZZTIME=60s).
+	.ci/fuzz
+
+bench: ## Measure the pure functions, ten times each, for benchstat.
+	@go test -run='^$$' -bench=. -benchtime=100ms -count=10 ./internal/canonicaljson ./internal/event ./internal/authrules
+	@NARTHEX_TEST_DATABASE=sqlite go test -run='^$$' -bench='Evaluate|NewView' -benchtime=100ms -count=10 ./internal/push
 
 generate: ## Write the references in docs/reference from the code.
 	go run ./cmd/narthex docs
