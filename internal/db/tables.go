@@ -87,10 +87,10 @@ func (tx *Tx) Tables() ([]Table, error) {
 // The columns: table, name, type, place in the primary key from 1 on or 0, whether
 // the engine chooses a number.
 const (
-	sqliteColumns = `SELECT m.name, c.name, c.type, c.pk, FALSE
-		FROM sqlite_master m, pragma_table_info(m.name) c
-		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND m.name NOT IN ('migrations', 'backup_tables')
-		ORDER BY m.name, c.cid`
+	sqliteColumns = `SELECT made.name, col.name, col.type, col.pk, FALSE
+		FROM sqlite_master made, pragma_table_info(made.name) col
+		WHERE made.type = 'table' AND made.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND made.name NOT IN ('migrations', 'backup_tables')
+		ORDER BY made.name, col.cid`
 	postgresColumns = `SELECT t.relname::text, a.attname::text, upper(format_type(a.atttypid, NULL)),
 			COALESCE(array_position(k.conkey, a.attnum), 0)::bigint, a.attidentity <> ''
 		FROM pg_class t
@@ -98,8 +98,8 @@ const (
 		LEFT JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype = 'p'
 		WHERE t.relkind = 'r' AND t.relnamespace = current_schema()::regnamespace AND t.relname NOT IN ('migrations', 'backup_tables')
 		ORDER BY t.relname::text COLLATE "C", a.attnum`
-	sqliteReferences = `SELECT m.name, f."table" FROM sqlite_master m, pragma_foreign_key_list(m.name) f
-		WHERE m.type = 'table' AND f.seq = 0 ORDER BY m.name`
+	sqliteReferences = `SELECT made.name, refs."table" FROM sqlite_master made, pragma_foreign_key_list(made.name) refs
+		WHERE made.type = 'table' AND refs.seq = 0 ORDER BY made.name`
 	postgresReferences = `SELECT t.relname::text, o.relname::text FROM pg_constraint k
 		JOIN pg_class t ON t.oid = k.conrelid JOIN pg_class o ON o.oid = k.confrelid
 		WHERE k.contype = 'f' AND t.relnamespace = current_schema()::regnamespace ORDER BY 1`
