@@ -124,7 +124,7 @@ func boundTable(all []summary) string {
 		}
 	}
 	if text := g.String(); text != "" {
-		return fmt.Sprintf("%s\nServer and database together. Runs: %d, of which these are the medians.\n", text, mostRuns(all))
+		return fmt.Sprintf("%s\nServer and database together. %s.\n", text, ofRuns(all))
 	}
 	return ""
 }

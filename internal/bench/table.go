@@ -188,8 +188,8 @@ func scenarioTable(all []summary) string {
 	if len(labels) == 0 {
 		return ""
 	}
-	g.last = fmt.Sprintf("Runs: %d, of which these are the medians. Of %d figures %d keep their bound, and %d do not (✗). With a database in processes of its own, the server may cost twice the target.",
-		mostRuns(all), known, known-missed, missed)
+	g.last = fmt.Sprintf("%s. Of %d figures %d keep their bound, and %d do not (✗). With a database in processes of its own, the server may cost twice the target.",
+		ofRuns(all), known, known-missed, missed)
 	return g.String()
 }
 
@@ -202,11 +202,16 @@ func isTarget(scenario string) bool {
 	return false
 }
 
-func mostRuns(all []summary) (n int) {
+// ofRuns says how many runs the medians are of.
+func ofRuns(all []summary) string {
+	n := 0
 	for _, s := range all {
 		n = max(n, s.runs)
 	}
-	return n
+	if n == 1 {
+		return "One run"
+	}
+	return fmt.Sprintf("Medians of %d runs", n)
 }
 
 // goalTable sets other figures beside their bounds.

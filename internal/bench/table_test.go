@@ -38,7 +38,7 @@ func TestScenarioTable(t *testing.T) {
 		"| send.one.c8 | 41.0 | 0.23 | 1.00 | 1.70 ✗ | 2.50 ✗ | 0.90 |\n",
 		"| createroom | 106 | 1.20 | 6.00 | 5.00 † | – | – |\n",
 		"| bigroom.send.c1 | 1,079 | – | 2.00 | – | – | – |\n",
-		"Of 6 figures 4 keep their bound, and 2 do not",
+		"\nOne run. Of 6 figures 4 keep their bound, and 2 do not",
 		"† Not whole",
 	} {
 		if !strings.Contains(got, want) {
@@ -78,7 +78,7 @@ func TestGrowthTables(t *testing.T) {
 |---|--:|--:|--:|--:|
 | A join into a room of 1,000 members : of 100 | 5.8 | 1.30 | 1.50 ✗ | 1.20 |
 
-Server and database together. Runs: 1, of which these are the medians.
+Server and database together. One run.
 `
 	if diff := cmp.Diff(want, growthTables(summarize(measuredBoth()))); diff != "" {
 		t.Error(diff)
