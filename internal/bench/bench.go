@@ -164,8 +164,13 @@ func (r *run) play(ctx context.Context, chosen []scenario) error {
 	return errors.Join(failures...)
 }
 
+// preparationLimit is how long making users, rooms or messages may take at a time.
+const preparationLimit = 10 * time.Minute
+
 // enroll registers users until there are n.
 func (r *run) enroll(ctx context.Context, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, preparationLimit)
+	defer cancel()
 	return r.enrollInto(ctx, &meter{now: r.Now}, n)
 }
 
@@ -184,6 +189,8 @@ func (r *run) enrollInto(ctx context.Context, m *meter, n int) error {
 
 // prepare makes operations that are not measured, and stops at the first failure.
 func (r *run) prepare(ctx context.Context, n, atOnce int, operation func(i int) error) error {
+	ctx, stop := context.WithTimeoutCause(ctx, preparationLimit, fmt.Errorf("preparing it took more than %v", preparationLimit))
+	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	m := &meter{now: r.Now}

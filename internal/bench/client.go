@@ -31,7 +31,7 @@ const connections = 16384
 func newHomeserver(base string) *homeserver {
 	return &homeserver{
 		url:       strings.TrimRight(base, "/"),
-		transport: &http.Transport{MaxIdleConns: connections, MaxIdleConnsPerHost: connections, DisableCompression: true, IdleConnTimeout: 2 * time.Minute},
+		transport: &http.Transport{MaxIdleConns: connections, MaxIdleConnsPerHost: connections, DisableCompression: true, IdleConnTimeout: 2 * time.Minute, ResponseHeaderTimeout: studyLimit},
 		unique:    "b" + strings.ToLower(rand.Text()[:10]),
 	}
 }

@@ -61,9 +61,8 @@ func launch(ctx context.Context, o Options) (c *child, err error) {
 		return nil, errors.Join(err, os.RemoveAll(c.folder))
 	}
 	if c.url, err = readURL(greeting); err != nil {
-		said, _ := os.ReadFile(log.Name())
 		go func() { c.ended <- c.cmd.Wait() }()
-		return nil, errors.Join(fmt.Errorf("the server did not start: %w\n%s", err, said), c.stop())
+		return nil, errors.Join(fmt.Errorf("the server did not start: %w", err), c.stop())
 	}
 	go func() {
 		_, _ = io.Copy(io.Discard, greeting) // what else it says is for people
@@ -109,6 +108,10 @@ func (c *child) stop() error {
 	err := <-c.ended
 	if errors.Is(err, context.Canceled) {
 		err = nil // as it was told
+	}
+	if err != nil {
+		said, _ := os.ReadFile(filepath.Join(c.folder, "log")) // if it cannot be read, the error has to do
+		err = fmt.Errorf("the server ended: %w\n%s", err, said[max(0, len(said)-4096):])
 	}
 	return errors.Join(err, os.RemoveAll(c.folder))
 }
