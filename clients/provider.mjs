@@ -16,6 +16,8 @@ createInterface({ input: process.stdin }).once('line', (callback) => {
       backchannel_logout_uri: callback.replace('/callback/', '/logout/'), backchannel_logout_session_required: true,
     }],
     features: { backchannelLogout: { enabled: true } },
+    // It sends logouts to no address of this machine, where the test is.
+    fetch: (address, { dispatcher, ...options }) => fetch(address, options),
     pkce: { required: () => true },
     claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email', 'email_verified'] },
     findAccount: (_, id) => ({
@@ -24,6 +26,7 @@ createInterface({ input: process.stdin }).once('line', (callback) => {
     }),
     cookies: { keys: ['a key of the provider'] },
   });
+  provider.on('backchannel.error', (_, failure) => console.error(failure));
   server.on('request', provider.callback());
   console.log('ready');
 }).once('close', () => process.exit());

@@ -188,3 +188,31 @@ func devicesOf(t *testing.T, srv *apitest.Server, userID id.UserID) (n int) {
 	})
 	return n
 }
+
+// TestRealProviderSignsOut signs out at the provider, which tells the server: the pages
+// are closed at once, and other people's stay open.
+func TestRealProviderSignsOut(t *testing.T) {
+	srv := withProvider(t)
+	srv.User(t, "bob")
+	b := browsertest.New(t, srv.URL)
+	b.Open(t, "/login")
+	b.Press(t, "Continue with Example Login")
+	provider := strings.SplitAfterN(b.At(t), "/", 4)
+	atProvider(t, b)
+	b.Press(t, "Continue")
+	approve(t, srv)
+	b.Open(t, "/account")
+	if got := b.Heading(t); got != "Your account" {
+		t.Fatalf("the page is %q\nserver log:\n%s", got, srv.Log)
+	}
+	b.Shows(t, "@alice:narthex.test")
+	bob := apitest.Surf(t, srv).SignIn(t, "bob")
+
+	b.Open(t, strings.Join(provider[:3], "")+"session/end")
+	b.Press(t, "Yes, sign me out")
+	b.Open(t, "/account")
+	if got := b.Heading(t); got != "Sign in" {
+		t.Errorf("the page is %q\nserver log:\n%s", got, srv.Log)
+	}
+	bob.Get(t, "/account").Shows(t, 200, "@bob:narthex.test")
+}

@@ -55,8 +55,8 @@ func TestFirstWalk(t *testing.T) {
 	enlist(t, b, "root")
 
 	wantHeading(t, b, "Administration")
-	b.Shows(t, "Nobody waits for your approval.", "Everybody can make an account on this page", "Nothing is wrong with the setup")
-	b.Press(t, b.Read(t, ".address a"))
+	b.Shows(t, "Nobody waits for your approval.", "Everybody can make an account by this link.", "Nothing is wrong with the setup")
+	b.Press(t, b.Read(t, "main a.id"))
 	wantHeading(t, b, "You have an account already")
 	b.Press(t, "Sign out and make another account")
 	wantHeading(t, b, "Make an account")

@@ -69,5 +69,12 @@ func (s *Service) sweep(ctx context.Context, _ jobs.Job) error {
 	if err := s.db.Write(ctx, sweepStarted); err != nil {
 		return err
 	}
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(`DELETE FROM sign_ins WHERE ts <= $1`, tx.Now.Add(-signInsKept).UnixMilli())
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	return s.denyOverdue(ctx)
 }

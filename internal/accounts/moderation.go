@@ -101,12 +101,16 @@ func verb(on bool, yes, no string) string {
 // devices and its rights, and by jobs leaves its rooms and the identity servers that
 // have published its addresses. Its name stays taken. With erase its profile and
 // account data go too, and its messages are no longer shown to those who come later.
-// An account that is deactivated already can still be erased. Client-server API,
-// "Account deactivation".
+// An account that is deactivated already can still be erased; the one in which the
+// server speaks cannot be closed by others: InvalidParam. Client-server API, "Account
+// deactivation".
 func (s *Service) Deactivate(tx *db.Tx, userID id.UserID, by string, erase bool) error {
 	a, err := s.hold(tx, userID)
 	if err != nil || (a.Deactivated && (a.Erased || !erase)) {
 		return err
+	}
+	if userID.Localpart() == s.cfg.Notices.Localpart && by != string(userID) {
+		return errcode.InvalidParam.New("This account is the server's own: in it, it speaks to its users. It cannot be deactivated.")
 	}
 	return s.deactivate(tx, userID, erase, change{by, "deactivate", map[string]bool{"erase": erase}})
 }
@@ -130,7 +134,7 @@ func (s *Service) deactivate(tx *db.Tx, userID id.UserID, erase bool, c change) 
 	if err := s.Audit(tx, c.by, c.action, string(userID), c.details); err != nil {
 		return err
 	}
-	for _, kind := range []string{"rooms.leave_all", "e2ee.forget", "factors.forget"} {
+	for _, kind := range []string{"rooms.leave_all", "e2ee.forget", "factors.forget", "upstream.forget"} {
 		if err := jobs.Enqueue(tx, kind, string(userID), map[string]id.UserID{"user_id": userID}, tx.Now); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"encoding/hex"
 	"regexp"
 	"time"
 
@@ -24,6 +25,12 @@ type RegistrationToken struct {
 	Expires time.Time
 	// Preapproved tokens make accounts that need no approval (MSC3866, A-13).
 	Preapproved bool
+}
+
+// Mark names the token where it must not be read, such as in the audit log: its first
+// letters, a quarter of all and four at most, and the beginning of a hash.
+func (t RegistrationToken) Mark() string {
+	return t.Token[:min(4, len(t.Token)/4)] + "…" + hex.EncodeToString(secret.Hash("registration token " + t.Token)[:4])
 }
 
 var tokenGrammar = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)

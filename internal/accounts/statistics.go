@@ -9,9 +9,9 @@ import (
 // Day is what happened on one day of UTC.
 type Day struct {
 	Start time.Time
-	// Signups are the accounts that were made, without those of guests; Sessions are
-	// the devices that were signed in and still are.
-	Signups, Sessions int64
+	// Signups are the accounts that were made, without those of guests; SignIns are the
+	// sessions of apps that began.
+	Signups, SignIns int64
 }
 
 const dayMillis = 24 * 60 * 60 * 1000
@@ -39,6 +39,6 @@ func (s *Service) Days(tx *db.Tx, n int) ([]Day, error) {
 	if err != nil {
 		return nil, err
 	}
-	return days, db.Each(tx, count(func(d *Day) *int64 { return &d.Sessions }),
-		`SELECT created_ts / 86400000, COUNT(*) FROM devices WHERE created_ts >= $1 GROUP BY 1`, first*dayMillis)
+	return days, db.Each(tx, count(func(d *Day) *int64 { return &d.SignIns }),
+		`SELECT ts / 86400000, COUNT(*) FROM sign_ins WHERE ts >= $1 GROUP BY 1`, first*dayMillis)
 }

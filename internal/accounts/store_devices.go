@@ -8,6 +8,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/bus"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
+	"github.com/narthex-matrix/narthex/internal/secret"
 )
 
 // Device is one row of `devices`.
@@ -47,18 +48,27 @@ func (s *Service) Device(tx *db.Tx, userID id.UserID, deviceID id.DeviceID) (Dev
 	return db.One(tx, scanDevice, `SELECT `+deviceColumns+` FROM devices WHERE user_id = $1 AND device_id = $2`, userID, deviceID)
 }
 
-// PutDevice adds a device with a name, cut to 256 characters. One that is there
-// already stays as it is.
+// PutDevice adds a device with a name, cut to 256 characters, for a session that begins.
+// One that is there already stays as it is.
 func (s *Service) PutDevice(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, name *string) error {
 	if name != nil {
 		short := printable(*name)
 		name = &short
+	}
+	if _, err := tx.Exec(`INSERT INTO sign_ins (mark, ts) VALUES ($1, $2)`, []byte(secret.String(signInMark)), tx.Now.UnixMilli()); err != nil {
+		return err
 	}
 	_, err := tx.Exec(`INSERT INTO devices (user_id, device_id, display_name, created_ts, last_seen_ts, last_seen_ip, last_seen_user_agent)
 		VALUES ($1, $2, $3, $4, $4, '', '') ON CONFLICT (user_id, device_id) DO NOTHING`,
 		userID, deviceID, name, tx.Now.UnixMilli())
 	return err
 }
+
+const (
+	signInMark = 12 // random bytes
+	// signInsKept is how long sign-ins are kept to be counted.
+	signInsKept = 60 * 24 * time.Hour
+)
 
 // SeenEvery is how far behind the time may be at which a device was last seen.
 const SeenEvery = 5 * time.Minute

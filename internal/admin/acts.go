@@ -165,7 +165,7 @@ func (s *Service) CreateToken(ctx context.Context, by id.UserID, t accounts.Regi
 		if made, err = s.accounts.CreateRegistrationToken(tx, t); err != nil {
 			return err
 		}
-		return s.accounts.Audit(tx, string(by), "create_registration_token", made.Token, newTokenResponse(made))
+		return s.accounts.Audit(tx, string(by), "create_registration_token", made.Mark(), newTokenResponse(made).limits())
 	})
 	return made, err
 }
@@ -176,6 +176,6 @@ func (s *Service) DeleteToken(ctx context.Context, by id.UserID, token string) e
 		if err := s.accounts.DeleteRegistrationToken(tx, token); err != nil {
 			return err
 		}
-		return s.accounts.Audit(tx, string(by), "delete_registration_token", token, empty{})
+		return s.accounts.Audit(tx, string(by), "delete_registration_token", accounts.RegistrationToken{Token: token}.Mark(), empty{})
 	})
 }

@@ -35,6 +35,17 @@ func newTokenResponse(t accounts.RegistrationToken) tokenResponse {
 	return r
 }
 
+// tokenLimits are what the audit log keeps of a token, which it does not name.
+type tokenLimits struct {
+	UsesAllowed *int64 `json:"uses_allowed"`
+	ExpiryTime  *int64 `json:"expiry_time"`
+	Preapproved bool   `json:"preapproved"`
+}
+
+func (r tokenResponse) limits() tokenLimits {
+	return tokenLimits{r.UsesAllowed, r.ExpiryTime, r.Preapproved}
+}
+
 type listRegistrationTokensRequest struct {
 	Valid *bool `query:"valid"`
 }
@@ -146,7 +157,7 @@ func (s *Service) updateRegistrationToken(ctx context.Context, call *httpapi.Cal
 			return err
 		}
 		resp = newTokenResponse(t)
-		return s.accounts.Audit(tx, string(call.UserID), "update_registration_token", t.Token, resp)
+		return s.accounts.Audit(tx, string(call.UserID), "update_registration_token", t.Mark(), resp.limits())
 	})
 	return resp, err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/errcode"
@@ -86,7 +87,7 @@ func TestRegistrationTokens(t *testing.T) {
 		}
 	})
 	t.Run("the audit log", func(t *testing.T) {
-		lines := audit(t, root, "friends")
+		lines := audit(t, root, accounts.RegistrationToken{Token: "friends"}.Mark())
 		if len(lines) != 5 || !strings.Contains(lines[0], "create_registration_token") || !strings.Contains(lines[4], "update_registration_token") {
 			t.Errorf("got %q", lines)
 		}

@@ -43,10 +43,10 @@ func (s *Service) showOverview(ctx context.Context, call *httpapi.Call, _ showOv
 		}
 		p.Stuck, p.StuckSince = stuck.Count, stuck.Oldest
 		days, err := s.accounts.Days(tx, chartDays)
-		p.Signups, p.Sessions = page.Chart{}, page.Chart{}
+		p.Signups, p.SignIns = page.Chart{}, page.Chart{}
 		for _, d := range days {
 			p.Signups.Counts = append(p.Signups.Counts, page.Count{Day: d.Start, N: d.Signups})
-			p.Sessions.Counts = append(p.Sessions.Counts, page.Count{Day: d.Start, N: d.Sessions})
+			p.SignIns.Counts = append(p.SignIns.Counts, page.Count{Day: d.Start, N: d.SignIns})
 		}
 		return err
 	})

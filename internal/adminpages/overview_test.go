@@ -12,7 +12,7 @@ import (
 func TestOverview(t *testing.T) {
 	srv, root := begin(t)
 	root.Get(t, "/admin").Shows(t, 200, "Nobody waits for your approval.", "Mails leave as they should.", "Narthex", "SQL",
-		"1 in the last 30 days; the most on one day were 1", "New sessions as a table", "Rate limits are off")
+		"1 in the last 30 days; the most on one day were 1", "Sign-ins as a table", "Rate limits are off")
 	srv.Advance(-3 * 24 * time.Hour)
 	srv.User(t, "alice")
 	srv.Device(t, "@alice:narthex.test", "TABLET")

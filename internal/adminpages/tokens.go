@@ -27,7 +27,7 @@ func (s *Service) showTokens(ctx context.Context, call *httpapi.Call, req showTo
 	if v == nil {
 		return reply, err
 	}
-	p := page.Tokens{Closed: !s.cfg.Registration.Enabled, Fresh: req.Fresh, Done: map[string]string{
+	p := page.Tokens{Closed: !s.cfg.Registration.Enabled, Done: map[string]string{
 		"made": "The token is made. Send its link to whoever may register.", "revoked": "The token is revoked.",
 	}[req.Done]}
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
@@ -35,6 +35,9 @@ func (s *Service) showTokens(ctx context.Context, call *httpapi.Call, req showTo
 		p.Tokens = nil
 		for _, t := range tokens {
 			p.Tokens = append(p.Tokens, s.shownToken(t, call.Now))
+			if t.Mark() == req.Fresh {
+				p.Fresh = t.Token
+			}
 		}
 		return err
 	})
@@ -122,7 +125,7 @@ func (s *Service) makeToken(ctx context.Context, call *httpapi.Call, req makeTok
 		p.Problem = wrong
 		return v.Show(status, p)
 	}
-	return v.Leave(visitor.At(tokensPath, "done", "made", "fresh", wanted.Token))
+	return v.Leave(visitor.At(tokensPath, "done", "made", "fresh", wanted.Mark()))
 }
 
 // The largest numbers that the form takes: they are for people.

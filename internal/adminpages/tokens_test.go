@@ -1,10 +1,13 @@
 package adminpages_test
 
 import (
+	"net/url"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/config"
 )
@@ -15,10 +18,15 @@ func TestTokens(t *testing.T) {
 	srv, root := begin(t)
 	root.Get(t, "/admin/tokens").Shows(t, 200, "There are none.")
 	root.Get(t, newToken).Shows(t, 200, "Accounts made with it need no approval")
-	root.Post(t, newToken, form("token", "friends", "limit", "2", "days", "30", "preapproved", "yes")).Goes(t, "/admin/tokens?done=made&fresh=friends")
+	root.Post(t, newToken, form("token", "friends", "limit", "2", "days", "30", "preapproved", "yes")).Goes(t, "/admin/tokens?done=made&fresh="+marked("friends"))
 	link := srv.URL + "/register?token=friends"
-	root.Get(t, "/admin/tokens?done=made&fresh=friends").Shows(t, 200, "The token is made.", "friends", "0 of 2", "approved at once", link)
-	wantAudit(t, srv, "friends", regexp.MustCompile(`root create_registration_token .*`).FindString(auditLine(t, srv, "friends")))
+	root.Get(t, "/admin/tokens?done=made&fresh="+marked("friends")).Shows(t, 200, "The token is made.", "friends", "0 of 2", "approved at once", link)
+	wantAudit(t, srv, mark("friends"), regexp.MustCompile(`root create_registration_token .*`).FindString(auditLine(t, srv, mark("friends"))))
+	for _, l := range exported(t, srv) {
+		if l.Target == "friends" || strings.Contains(string(l.Details), "friends") {
+			t.Errorf("the audit log gives the token away: %+v", l)
+		}
+	}
 
 	// The link leads to the page, and whoever follows it needs no approval.
 	alice := apitest.Surf(t, srv)
@@ -38,12 +46,21 @@ func TestTokens(t *testing.T) {
 
 	root.Get(t, newToken)
 	v := root.Post(t, newToken, form("token", " "))
-	m := regexp.MustCompile(`^/admin/tokens\?done=made&fresh=([A-Za-z0-9]{16})$`).FindStringSubmatch(v.Location)
-	if m == nil {
+	if !regexp.MustCompile(`^/admin/tokens\?done=made&fresh=[A-Za-z0-9]{4}%E2%80%A6[0-9a-f]{8}$`).MatchString(v.Location) {
 		t.Fatalf("got %d to %q", v.Status, v.Location)
 	}
-	root.Get(t, "/admin/tokens").Shows(t, 200, m[1], "never", "as usual")
+	if made := root.Get(t, v.Location).Shows(t, 200, "never", "as usual"); strings.Count(made.HTML, `class="fresh"`) != 1 {
+		t.Error("the new token is not the one that stands out")
+	}
+	if strings.Contains(root.Get(t, "/admin/tokens?fresh=friends").HTML, `class="fresh"`) {
+		t.Error("a token stands out that is not new")
+	}
 }
+
+func mark(token string) string { return accounts.RegistrationToken{Token: token}.Mark() }
+
+// marked is mark as an address has it.
+func marked(token string) string { return url.QueryEscape(mark(token)) }
 
 func auditLine(t *testing.T, srv *apitest.Server, target string) string {
 	t.Helper()
@@ -60,7 +77,7 @@ func auditLine(t *testing.T, srv *apitest.Server, target string) string {
 func TestRevokeToken(t *testing.T) {
 	_, root := begin(t, func(cfg *config.Config) { cfg.Registration.Enabled = false })
 	root.Get(t, newToken)
-	root.Post(t, newToken, form("token", "friends")).Goes(t, "/admin/tokens?done=made&fresh=friends")
+	root.Post(t, newToken, form("token", "friends")).Goes(t, "/admin/tokens?done=made&fresh="+marked("friends"))
 	root.Get(t, "/admin/tokens").Shows(t, 200, "Registration is switched off")
 	root.Get(t, "/admin/tokens/revoke?token=friends").Shows(t, 200, "Revoke this token?", "friends")
 	root.Post(t, "/admin/tokens/revoke", form("token", "friends")).Goes(t, "/admin/tokens?done=revoked")
@@ -75,7 +92,7 @@ func TestRevokeToken(t *testing.T) {
 func TestMalformedTokens(t *testing.T) {
 	_, root := begin(t)
 	root.Get(t, newToken)
-	root.Post(t, newToken, form("token", "friends")).Goes(t, "/admin/tokens?done=made&fresh=friends")
+	root.Post(t, newToken, form("token", "friends")).Goes(t, "/admin/tokens?done=made&fresh="+marked("friends"))
 	for text, f := range map[string][]string{
 		"1 to 64 letters":         {"token", "two words", "limit", "5"},
 		"such a registration":     {"token", "friends"},

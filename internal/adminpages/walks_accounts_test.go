@@ -73,7 +73,7 @@ func TestWalkToTheFirstAdministrator(t *testing.T) {
 	b.Open(t, "/account")
 	b.Press(t, "Administration")
 	wantHeading(t, b, "Administration")
-	b.Shows(t, "Nobody waits for your approval.", "Database SQLite", "New accounts", "New sessions")
+	b.Shows(t, "Nobody waits for your approval.", "Database SQLite", "New accounts", "Sign-ins")
 	b.Press(t, "Sign out")
 	b.Open(t, "/admin/users")
 	signIn(t, b, "alice")

@@ -27,7 +27,16 @@ type caller struct {
 	become func(tx *db.Tx, srv *apitest.Server, userID id.UserID) error
 	// others are the rooms, devices and names in the path: somebody else's.
 	others bool
+	// token is sent by somebody without an account, and with as the user in whose name
+	// it wants to act.
+	token string
+	as    func(owner *apitest.Client) id.UserID
 }
+
+// serviceToken has the form that bridges and bots of other homeservers use. There are no
+// application services here yet, so it is nobody's, and ?user_id= adds nothing to it: if
+// an answer in their columns changes, a route has begun to believe one of the two.
+const serviceToken = "as_0123456789abcdefghijklmnopqrstuvwxyz"
 
 var callers = []caller{
 	{name: "nobody"},
@@ -46,6 +55,8 @@ var callers = []caller{
 	{name: "administrator", others: true, make: func(t *testing.T, srv *apitest.Server, name string) *apitest.Client {
 		return srv.Administrator(t, name)
 	}},
+	{name: "service", token: serviceToken},
+	{name: "service-for-user", token: serviceToken, as: func(owner *apitest.Client) id.UserID { return owner.UserID }},
 }
 
 func member(t *testing.T, srv *apitest.Server, name string) *apitest.Client { return srv.User(t, name) }
@@ -147,6 +158,12 @@ func (c caller) call(t *testing.T, srv *apitest.Server, r httpapi.Route, name st
 		if c.become != nil {
 			srv.Write(t, func(tx *db.Tx) error { return c.become(tx, srv, client.UserID) })
 		}
+	}
+	if c.token != "" {
+		header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.as != nil {
+		path += "?" + url.Values{"user_id": {string(c.as(owner))}}.Encode()
 	}
 	return answerTo(t, srv, r, path, header)
 }

@@ -102,7 +102,8 @@ func (s *Service) settle(tx *db.Tx, userID id.UserID, done Change) (recovery []s
 }
 
 // Reset removes all factors of an account, for an administrator who has made sure who
-// asks, and notes it in the audit log. It reports whether there were any.
+// asks, and notes it in the audit log. It reports whether there were any; without, it
+// notes nothing.
 func (s *Service) Reset(tx *db.Tx, userID id.UserID, actor string) (bool, error) {
 	if _, err := s.accounts.Hold(tx, userID); err != nil {
 		return false, err
@@ -111,7 +112,7 @@ func (s *Service) Reset(tx *db.Tx, userID id.UserID, actor string) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	if err := s.removeAll(tx, userID); err != nil {
+	if err := s.removeAll(tx, userID); err != nil || (!had.Any() && had.Recovery == 0) {
 		return false, err
 	}
 	if err := s.announce(tx, userID, FactorsReset); err != nil {

@@ -1,6 +1,7 @@
 package notices_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -137,4 +138,30 @@ func TestTheSpeakerIsAPerson(t *testing.T) {
 	if !strings.Contains(string(r.Body), "notices.localpart") {
 		t.Errorf("got %s", r.Body)
 	}
+}
+
+// TestTheSpeakerStays holds that nobody closes the account in which the server speaks;
+// where the name is a person's, that person can.
+func TestTheSpeakerStays(t *testing.T) {
+	srv := apitest.New(t)
+	root, alice := srv.Administrator(t, "root"), srv.User(t, "alice")
+	notify(t, root, alice.UserID, "hello").OK(t, nil)
+	const path = "/_synapse/admin/v1/deactivate/"
+	r := root.Do(t, "POST", path+"@notices:narthex.test", object{}).Fails(t, srv, errcode.InvalidParam)
+	if !strings.Contains(string(r.Body), "This account is the server's own") {
+		t.Errorf("got %s", r.Body)
+	}
+	root.Do(t, "PUT", "/_synapse/admin/v2/users/@notices:narthex.test", object{"deactivated": true}).Fails(t, srv, errcode.InvalidParam)
+	notify(t, root, alice.UserID, "still there").OK(t, nil)
+	root.Do(t, "POST", path+"@alice:narthex.test", object{}).OK(t, nil)
+
+	srv = apitest.New(t)
+	person := srv.User(t, "notices")
+	auth := object{"type": "m.login.password", "identifier": object{"type": "m.id.user", "user": "notices"}, "password": apitest.Password}
+	var asked struct{ Session string }
+	if err := json.Unmarshal(person.Do(t, "POST", "/_matrix/client/v3/account/deactivate", object{}).Body, &asked); err != nil {
+		t.Fatal(err)
+	}
+	auth["session"] = asked.Session
+	person.Do(t, "POST", "/_matrix/client/v3/account/deactivate", object{"auth": auth}).OK(t, nil)
 }

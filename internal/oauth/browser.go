@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
@@ -162,6 +163,29 @@ func (s *Service) SignOutBrowsers(tx *db.Tx, userID id.UserID) error {
 func (s *Service) SignOutOtherBrowsers(tx *db.Tx, but Browser) error {
 	_, err := tx.Exec(`DELETE FROM browser_sessions WHERE user_id = $1 AND session_hash <> $2`, but.UserID(), but.hash)
 	return err
+}
+
+// SignOutVouched ends the sessions of browsers that a provider of single sign-on has
+// vouched for: the one that began in a session there, or all of a user; and voids the
+// login tokens that were made in these browsers for apps and not used yet. Session or
+// userID may be empty, and both together do nothing.
+func (s *Service) SignOutVouched(tx *db.Tx, provider, session string, userID id.UserID) error {
+	if session == "" && userID == "" {
+		return nil
+	}
+	users, err := db.All(tx, db.Scalar[id.UserID], `DELETE FROM browser_sessions
+		WHERE provider = $1 AND (provider_session = $2 OR $3) AND (user_id = $4 OR $5) RETURNING user_id`,
+		provider, session, session == "", userID, userID == "")
+	if err != nil || len(users) == 0 {
+		return err
+	}
+	slices.Sort(users)
+	for _, userID := range slices.Compact(users) { // one, but for sessions that a provider names alike
+		if _, err := tx.Exec(`DELETE FROM login_tokens WHERE user_id = $1 AND device_id = ''`, userID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxPrintable is how much of a text that a browser sends is kept, in bytes.

@@ -28,7 +28,7 @@ type Administration struct {
 	Waiting  int64
 	Join     Join
 	Signups  Chart
-	Sessions Chart
+	SignIns  Chart
 	// Mail says whether mails are sent; Stuck are those that nobody took, the oldest
 	// of them written at StuckSince.
 	Mail       bool

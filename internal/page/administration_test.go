@@ -33,14 +33,14 @@ func chartOf(numbers ...int64) (c page.Chart) {
 func init() {
 	month := chartOf(0, 1, 0, 0, 3, 7, 2, 2, 1, 0, 0, 4, 12, 9, 3, 2, 1, 1, 0, 0, 0, 5, 6, 2, 1, 0, 3, 2, 8, 4)
 	for name, p := range map[string]page.Page{
-		"administration": page.Administration{Approval: true, Join: page.Join{Open: true, Page: "https://" + longHost + "/register"}, Waiting: 3, Signups: month, Sessions: chartOf(1, 4, 2), Mail: true, Stuck: 2,
+		"administration": page.Administration{Approval: true, Join: page.Join{Open: true, Page: "https://" + longHost + "/register"}, Waiting: 3, Signups: month, SignIns: chartOf(1, 4, 2), Mail: true, Stuck: 2,
 			StuckSince: now.Add(-40 * time.Minute), Version: "Narthex v0.5.0", Database: "PostgreSQL 17.2", Findings: []page.Finding{
 				{What: "Rate limits are off, so that one client can keep the server busy.", Mend: "Set rate_limits.enabled."},
 				{Fault: true, What: "Only 80 MiB are free in /var/lib/narthex: writes are about to fail.", Mend: "Make room."}}},
 		"account-new":           page.Account{UserID: alice, Created: now, Homeserver: "https://" + longHost},
 		"account-admin":         page.Account{UserID: alice, Created: now, Sessions: 1, Admin: true},
-		"administration-quiet":  page.Administration{Signups: chartOf(0, 0), Sessions: page.Chart{}, Version: "Narthex (devel)", Database: "SQLite 3.50"},
-		"administration-tokens": page.Administration{Join: page.Join{Open: true, NeedToken: true, Page: "https://matrix.example.org/register"}, Signups: chartOf(0, 0), Sessions: page.Chart{}},
+		"administration-quiet":  page.Administration{Signups: chartOf(0, 0), SignIns: page.Chart{}, Version: "Narthex (devel)", Database: "SQLite 3.50"},
+		"administration-tokens": page.Administration{Join: page.Join{Open: true, NeedToken: true, Page: "https://matrix.example.org/register"}, Signups: chartOf(0, 0), SignIns: page.Chart{}},
 		"not-administrator":     page.NotAdministrator{Account: alice, Here: "/admin"},
 		"first-administrator":   page.FirstAdministrator{Link: "nxt_f_x", MinLength: 8},
 		"first-administrator-wrong": page.FirstAdministrator{Link: "nxt_f_x", Username: "root", MinLength: 8,

@@ -77,7 +77,7 @@ func TestAccountWithoutPassword(t *testing.T) {
 
 	prove := "/sso/begin/example?continue=%2Faccount%2Fpassword&purpose=prove"
 	apitest.Surf(t, srv).Get(t, prove).Goes(t, "/login?continue=%2Faccount%2Fpassword")
-	s.Get(t, p.visit(t, s, srv, prove)).Shows(t, 403, "did not ask you again who you are")
+	s.Get(t, p.visit(t, s, srv, prove)).Shows(t, 403, "does not say when you last proved to it who you are", "Confirm it in another way.")
 	if p.asked.Get("prompt") != "login" || p.asked.Get("max_age") != "0" {
 		t.Errorf("the provider is asked %v", p.asked)
 	}

@@ -43,6 +43,9 @@ func (s *Service) Links(tx *db.Tx, userID id.UserID) ([]LinkRow, error) {
 func (s *Service) Account(tx *db.Tx, person Person) (a accounts.Account, err error) {
 	userID, err := db.Value[id.UserID](tx, `SELECT user_id FROM upstream_links WHERE provider = $1 AND subject = $2`, person.Provider, person.Subject)
 	if errors.Is(err, db.ErrNoRow) {
+		if err := checkNotClosed(tx, person); err != nil {
+			return a, err
+		}
 		return s.accountByEmail(tx, person)
 	}
 	if err != nil {
@@ -76,7 +79,7 @@ func (s *Service) hold(tx *db.Tx, userID id.UserID) (accounts.Account, error) {
 	case err != nil:
 		return a, err
 	case a.Deactivated:
-		return a, refused("Your account on this server is closed, or was refused. Ask the administrator of this server.")
+		return a, errClosed()
 	case a.Locked:
 		return a, refused("Your account is locked. Ask the administrator of this server.")
 	}

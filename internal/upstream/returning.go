@@ -112,8 +112,12 @@ func (p *provider) receive(ctx context.Context, now time.Time, a Answer, l login
 	if arrival.Person, err = p.person(said); err != nil {
 		return Arrival{}, p.broken(err)
 	}
-	if l.purpose == Prove && arrival.Proved.Before(l.begun.Add(-clocksDiffer)) {
-		return Arrival{}, refused("%s did not ask you again who you are, or does not say when it did. Nothing was done.", p.Name)
+	switch {
+	case l.purpose == Prove && arrival.Proved.IsZero():
+		return Arrival{}, refused("%s does not say when you last proved to it who you are, and so cannot confirm this here. Confirm it in another way. "+
+			"If you have none, ask the administrator of this server for a password, and confirm with that.", p.Name)
+	case l.purpose == Prove && arrival.Proved.Before(l.begun.Add(-clocksDiffer)):
+		return Arrival{}, refused("%s did not ask you again who you are. Nothing was done. Sign out there, and try again.", p.Name)
 	}
 	return arrival, nil
 }

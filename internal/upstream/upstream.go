@@ -177,13 +177,19 @@ const sweepEvery = 5 * time.Minute
 
 // Jobs are the workers of the package.
 func (s *Service) Jobs() []jobs.Worker {
-	return []jobs.Worker{{Kind: "upstream.sweep", Work: s.sweep, Every: sweepEvery}}
+	return []jobs.Worker{
+		{Kind: "upstream.sweep", Work: s.sweep, Every: sweepEvery},
+		{Kind: "upstream.forget", Work: s.forget}, // of a deactivated account
+	}
 }
 
 // sweep forgets who did not come back, or went away before an account was made.
 func (s *Service) sweep(ctx context.Context, _ jobs.Job) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		if _, err := tx.Exec(`DELETE FROM upstream_logins WHERE expires_ts <= $1`, tx.Now.UnixMilli()); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`DELETE FROM upstream_logouts WHERE expires_ts <= $1`, tx.Now.UnixMilli()); err != nil {
 			return err
 		}
 		_, err := tx.Exec(`DELETE FROM upstream_enrolments WHERE expires_ts <= $1`, tx.Now.UnixMilli())

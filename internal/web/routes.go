@@ -61,6 +61,7 @@ func (s *Service) Routes() []httpapi.Route {
 
 		httpapi.Page("GET "+beginPath+"{idpId}", "beginAtProvider", httpapi.Cheap, s.beginAtProvider).Fails(errcode.NotFound),
 		httpapi.Page("GET "+upstream.CallbackPath+"{idpId}", "returnFromProvider", httpapi.Login, s.returnFromProvider).Fails(errcode.NotFound),
+		httpapi.Form("POST "+upstream.LogoutPath+"{idpId}", "logOutByProvider", httpapi.Sending, s.logOutByProvider).Fails(errcode.InvalidRequest),
 		httpapi.Page("GET "+welcomePath, "showWelcome", httpapi.Cheap, s.showWelcome),
 		httpapi.Page("POST "+welcomePath, "enrolVouched", httpapi.Registration, s.enrolVouched),
 		httpapi.Page("GET /sso/icon/{idpId}", "getProviderIcon", httpapi.Unlimited, s.providerIcon).Fails(errcode.NotFound),

@@ -31,7 +31,12 @@ CREATE TABLE devices (
     last_seen_user_agent TEXT   NOT NULL,
     PRIMARY KEY (user_id, device_id)
 );
-CREATE INDEX devices_created ON devices (created_ts);
+-- When somebody signed in, to count them by day: nobody needs to know who.
+CREATE TABLE sign_ins (
+    mark BYTEA  PRIMARY KEY, -- random
+    ts   BIGINT NOT NULL
+);
+CREATE INDEX sign_ins_time ON sign_ins (ts);
 -- A user's devices, or what others see of them, changed at a position of the stream.
 CREATE TABLE device_list_changes (
     pos     BIGINT PRIMARY KEY,

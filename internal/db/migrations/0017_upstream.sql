@@ -30,3 +30,13 @@ CREATE TABLE upstream_links (
     PRIMARY KEY (provider, subject)
 );
 CREATE INDEX upstream_links_user ON upstream_links (user_id);
+-- People who have no account any more: whoever was refused or shut out does not come back as somebody new.
+CREATE TABLE upstream_closed (
+    mark BYTEA PRIMARY KEY -- a hash of the provider and who it is there
+);
+-- Logout tokens that were used: each is good once.
+CREATE TABLE upstream_logouts (
+    mark       BYTEA  PRIMARY KEY, -- a hash of the provider and the ID of the token
+    expires_ts BIGINT NOT NULL     -- when the token is too old in any case
+);
+CREATE INDEX upstream_logouts_expiry ON upstream_logouts (expires_ts);
