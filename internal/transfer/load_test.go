@@ -231,7 +231,7 @@ func TestK18_ABackupUnderLoadRestores(t *testing.T) {
 						t.Fatal(err)
 					}
 					if done.Keys != 4 || done.Users != 2 || done.Aside != "" {
-						t.Errorf("got %+v", done)
+						t.Errorf("%d keys were deleted and %d users are to be looked up, want 4 and 2; aside is %q", done.Keys, done.Users, done.Aside)
 					}
 					life(t, target, b.find)
 				})
