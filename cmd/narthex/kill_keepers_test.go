@@ -257,7 +257,7 @@ func (g *registrar) settle() error {
 	if !g.pending {
 		return nil
 	}
-	p := g.w.survivor()
+	p := g.survivor
 	r, err := p.register(g.name())
 	if err == nil && r.code == "M_USER_IN_USE" {
 		r, err = p.login(g.name())
@@ -418,10 +418,13 @@ const (
 func (u *uploader) step() error {
 	if u.pending == nil {
 		if u.keys+keysAtOnce > keysAtMost { // another device, then
-			if r, err := u.login("uploader"); err != nil || r.status != http.StatusOK {
-				return errGone
+			fresh := u.survivor
+			if r, err := fresh.login("uploader"); err != nil {
+				return err
+			} else if r.status != http.StatusOK {
+				return r.unexpected("login")
 			}
-			u.keys = 0
+			u.survivor, u.keys = fresh, 0
 		}
 		u.number++
 		u.pending = map[string]any{}

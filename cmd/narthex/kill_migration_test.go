@@ -27,7 +27,7 @@ func killMigrations(t *testing.T, binary string, kills int, seed uint64, dialect
 	}
 	at := rand.New(rand.NewPCG(seed, 0)).Perm(len(begins))[:min(kills, len(begins))]
 	slices.Sort(at)
-	w := &world{t: t, binary: binary, grave: anew(t)}
+	w := &world{home: t, t: t, binary: binary, grave: anew(t)}
 	begun := 0 // the step that the last kill has undone
 	for _, point := range at {
 		if w.rise("migration:" + strconv.Itoa(point-begun+1)) {
@@ -37,7 +37,7 @@ func killMigrations(t *testing.T, binary string, kills int, seed uint64, dialect
 	}
 	w.mustRise()
 	w.process.end()
-	fresh := &world{t: t, binary: binary, grave: anew(t)}
+	fresh := &world{home: t, t: t, binary: binary, grave: anew(t)}
 	fresh.mustRise()
 	fresh.process.end()
 	if got, want := schema(t, w.grave), schema(t, fresh.grave); !slices.Equal(got, want) {

@@ -37,7 +37,6 @@ type hall struct {
 	index   map[string]int    // of an event's id
 	marked  map[string]string // the event's id by mark
 	promise map[string]string // what senders were told, likewise
-	checked int               // events that were looked at one by one
 }
 
 func newHall(roomID string) *hall {

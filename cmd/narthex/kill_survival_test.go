@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/narthex-matrix/narthex/internal/app"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/pgtest"
 )
@@ -35,9 +36,11 @@ func TestKills(t *testing.T) {
 		}
 	}
 	over("sqlite", func(t *testing.T) {
-		t.Run("server", func(t *testing.T) { killServers(t, newWorld(t, binary, "", seed), kills) })
-		t.Run("stopped", func(t *testing.T) { stopUnderLoad(t, newWorld(t, binary, "", seed), max(2, kills/20)) })
-		t.Run("early answers", func(t *testing.T) { earlyAnswers(t, newWorld(t, binary, "", seed)) })
+		w := newWorld(t, binary, "", seed)
+		w.phase(t, "server", func(t *testing.T) { w.killServers(kills) })
+		w.phase(t, "stopped", func(t *testing.T) { w.stopUnderLoad(t, max(2, kills/20)) })
+		w.phase(t, "sound", w.lookInside)
+		w.phase(t, "early answers", w.earlyAnswers)
 		t.Run("migration", func(t *testing.T) {
 			killMigrations(t, binary, migrations, seed, db.SQLite, func(t *testing.T) grave { return grave{data: filepath.Join(t.TempDir(), "data")} })
 		})
@@ -45,20 +48,35 @@ func TestKills(t *testing.T) {
 	over("postgres", func(t *testing.T) {
 		server := pgtest.StartFor(t)
 		database := func(t *testing.T) string { return server.DatabaseFor(t, "") + "&synchronous_commit=on" }
-		t.Run("server", func(t *testing.T) { killServers(t, newWorld(t, binary, database(t), seed), (kills+1)/2) })
-		t.Run("database", func(t *testing.T) {
-			w := newWorld(t, binary, database(t), seed)
-			w.postgres = server
-			crashDatabases(t, w, kills/2)
-		})
-		t.Run("stopped", func(t *testing.T) { stopUnderLoad(t, newWorld(t, binary, database(t), seed), max(2, kills/20)) })
-		t.Run("early answers", func(t *testing.T) { earlyAnswers(t, newWorld(t, binary, database(t), seed)) })
+		w := newWorld(t, binary, database(t), seed)
+		w.phase(t, "server", func(t *testing.T) { w.killServers((kills + 1) / 2) })
+		w.phase(t, "database", func(t *testing.T) { w.crashDatabases(t, server, kills/2) })
+		w.phase(t, "stopped", func(t *testing.T) { w.stopUnderLoad(t, max(2, kills/20)) })
+		w.phase(t, "sound", w.lookInside)
+		w.phase(t, "early answers", w.earlyAnswers)
 		t.Run("migration", func(t *testing.T) {
 			killMigrations(t, binary, migrations, seed, db.Postgres, func(t *testing.T) grave {
 				database := database(t)
 				return grave{data: filepath.Join(t.TempDir(), "data"), database: database, environment: []string{"NARTHEX_DATABASE=" + database}}
 			})
 		})
+	})
+}
+
+// phase is a part of what a world goes through. It tells what was found.
+func (w *world) phase(t *testing.T, name string, f func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) {
+		w.t, w.findings = t, nil
+		requests := w.requests.Load()
+		f(t)
+		events := 0
+		for _, h := range w.halls {
+			events += len(h.events)
+		}
+		t.Logf("%d requests; %d events so far", w.requests.Load()-requests, events)
+		for _, f := range w.findings {
+			t.Error(f)
+		}
 	})
 }
 
@@ -80,33 +98,38 @@ func ordinary(t *testing.T, faulty string) {
 	}
 }
 
-// finish tells what was found.
-func (w *world) finish(t *testing.T) {
-	t.Helper()
+// lookInside ends the server and looks at what it leaves.
+func (w *world) lookInside(t *testing.T) {
 	for _, h := range w.halls {
 		if err := h.whole(w); err != nil {
 			w.find("history: %v", err)
 		}
 	}
-	events := 0
-	for _, h := range w.halls {
-		events += len(h.events)
-	}
-	t.Logf("%d requests, %d events", w.requests.Load(), events)
-	for _, f := range w.findings {
-		t.Error(f)
-	}
+	w.process.end()
+	w.grave.inside(t, func(tx *db.Tx, a *app.App) error {
+		if err := a.Accounts.CheckAuditLog(tx); err != nil {
+			w.find("K15: %v", err)
+		}
+		if a.DB.Dialect() == db.Postgres {
+			return nil
+		}
+		sound, err := db.Value[string](tx, `PRAGMA integrity_check`)
+		if err == nil && sound != "ok" {
+			w.find("the database is damaged: %s", sound)
+		}
+		return err
+	})
 }
 
 // killServers kills the server at random moments and at each point that hurts, in turn.
-func killServers(t *testing.T, w *world, kills int) {
+func (w *world) killServers(kills int) {
 	points := []string{"uncommitted", "committed", "answered"}
 	count := map[string]int{}
 	for i := 0; i < kills && len(w.findings) == 0; i++ {
 		kind, fault := "random", ""
 		if i%2 == 1 { // the server that the last kill left is killed again
 			kind = points[i/2%len(points)]
-			fault = kind + ":" + strconv.Itoa(1+w.random.IntN(120))
+			fault = kind + ":" + strconv.Itoa(1+w.random.IntN(60))
 			w.process.end()
 			if !w.rise(fault) {
 				count[kind+", at the start"]++
@@ -126,15 +149,16 @@ func killServers(t *testing.T, w *world, kills int) {
 		w.mustRise()
 		w.judge()
 	}
-	t.Logf("kills: %v", count)
-	w.finish(t)
+	w.t.Logf("kills: %v", count)
 }
 
 // crashDatabases ends the database at random moments. The server lives on.
-func crashDatabases(t *testing.T, w *world, crashes int) {
+func (w *world) crashDatabases(t *testing.T, server *pgtest.Server, crashes int) {
+	w.postgres = server
+	defer func() { w.postgres = nil }()
 	for i := 0; i < crashes && len(w.findings) == 0; i++ {
 		crashed := make(chan error, 1)
-		w.killAfter(int64(1+w.random.IntN(150)), func() { crashed <- w.postgres.Crash() })
+		w.killAfter(int64(1+w.random.IntN(70)), func() { crashed <- w.postgres.Crash() })
 		w.live()
 		if err := <-crashed; err != nil {
 			t.Fatal(err)
@@ -149,11 +173,11 @@ func crashDatabases(t *testing.T, w *world, crashes int) {
 		t.Error("the server ended with its database")
 	default:
 	}
-	w.finish(t)
+	t.Logf("%d crashes", crashes)
 }
 
 // stopUnderLoad stops the server in peace while clients are at work (K20).
-func stopUnderLoad(t *testing.T, w *world, times int) {
+func (w *world) stopUnderLoad(t *testing.T, times int) {
 	for range times {
 		idle := w.survivor() // it waits for news that do not come
 		if r, err := idle.register("idle" + strconv.FormatInt(w.requests.Load(), 10)); err != nil || r.status != 200 {
@@ -183,7 +207,6 @@ func stopUnderLoad(t *testing.T, w *world, times int) {
 		w.judgeUnanswered()
 		w.judge()
 	}
-	w.finish(t)
 }
 
 // judgeUnanswered holds that what was not answered was not done: a server that stops
@@ -198,7 +221,7 @@ func (w *world) judgeUnanswered() {
 
 // earlyAnswers runs the suite on a server that answers before it commits: it must find
 // that events were lost.
-func earlyAnswers(t *testing.T, w *world) {
+func (w *world) earlyAnswers(t *testing.T) {
 	for range 10 {
 		w.process.end()
 		if !w.rise("earlyack:1") {
@@ -211,8 +234,9 @@ func earlyAnswers(t *testing.T, w *world) {
 		w.mustRise()
 		w.judge()
 		if slices.ContainsFunc(w.findings, func(f string) bool { return strings.HasPrefix(f, "lost: K1") }) {
+			w.findings = nil // it was to be found
 			return
 		}
 	}
-	t.Errorf("the suite does not notice that a server answers before it commits: %q", w.findings)
+	t.Error("the suite does not notice that a server answers before it commits")
 }

@@ -62,7 +62,8 @@ var errGone = errors.New("the server is gone")
 
 // world is one server that dies again and again, and its clients.
 type world struct {
-	t        *testing.T
+	home     *testing.T // with which it ends
+	t        *testing.T // what is under way
 	grave    grave
 	binary   string
 	postgres *pgtest.Server // where it is to crash, instead of the server
@@ -110,7 +111,7 @@ func seed(t *testing.T) uint64 {
 // newWorld starts a server on an empty database, with rooms and clients.
 func newWorld(t *testing.T, binary, database string, seed uint64) *world {
 	t.Helper()
-	w := &world{t: t, binary: binary, random: rand.New(rand.NewPCG(seed, 0)), grave: grave{data: filepath.Join(t.TempDir(), "data"), database: database}}
+	w := &world{home: t, t: t, binary: binary, random: rand.New(rand.NewPCG(seed, 0)), grave: grave{data: filepath.Join(t.TempDir(), "data"), database: database}}
 	if database != "" {
 		w.grave.environment = append(w.grave.environment, "NARTHEX_DATABASE="+database)
 	}
@@ -143,7 +144,7 @@ func (w *world) rise(fault string) bool {
 		w.t.Fatal(err)
 	}
 	go func() { _ = p.cmd.Wait(); close(p.ended) }() // it is killed
-	w.t.Cleanup(p.end)
+	w.home.Cleanup(p.end)
 	w.process = p
 	for {
 		if m := listensOn.FindStringSubmatch(out.String()); m != nil {
@@ -187,6 +188,9 @@ func (w *world) live() {
 		})
 	}
 	all.Wait()
+	if d := w.deadline.Load(); d != nil {
+		d.once.Do(d.kill) // the clients gave up before
+	}
 }
 
 // killAfter has the server ended when the clients have begun so many more requests.
@@ -229,8 +233,7 @@ type survivor struct {
 }
 
 func (w *world) survivor() survivor {
-	// A request that is sent again behind the client's back would blur what was answered.
-	return survivor{w: w, http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: false}}}
+	return survivor{w: w, http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}}
 }
 
 // reply is an answer that the client may or may not have expected.
@@ -264,7 +267,6 @@ func (p *survivor) ask(method, path string, body any) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	req.GetBody = nil
 	if p.token != "" {
 		req.Header.Set("Authorization", "Bearer "+p.token)
 	}
