@@ -24,14 +24,23 @@ import (
 
 // replicaEvents is how many events the tests of this file send. The long form is
 //
-//	NARTHEX_REPLICA_EVENTS=3600 go test -run Replicas ./cmd/narthex
+//	NARTHEX_TEST_REPLICA_EVENTS=3600 go test -run Replicas ./cmd/narthex
 func replicaEvents(t *testing.T, short int) int {
 	t.Helper()
-	n, err := strconv.Atoi(cmp.Or(os.Getenv("NARTHEX_REPLICA_EVENTS"), strconv.Itoa(short)))
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("NARTHEX_TEST_REPLICA_EVENTS"), strconv.Itoa(short)))
 	if err != nil {
-		t.Fatalf("NARTHEX_REPLICA_EVENTS: %v", err)
+		t.Fatalf("NARTHEX_TEST_REPLICA_EVENTS: %v", err)
 	}
 	return n
+}
+
+// shared starts the PostgreSQL that the replicas of a test share.
+func shared(t *testing.T) *pgtest.Server {
+	t.Helper()
+	if os.Getenv("NARTHEX_TEST_DATABASE") == "sqlite" {
+		t.Skip("replicas share a PostgreSQL; over SQLite there is one process")
+	}
+	return pgtest.StartFor(t)
 }
 
 // crowd is people who write into one room, and people who read it, through several
@@ -207,7 +216,7 @@ func (c *crowd) run(n int, middle func() error) {
 // TestK3_ReplicasSkipNothingWhenOneIsKilled kills one of three processes, while nine
 // write by all of them and four read.
 func TestK3_ReplicasSkipNothingWhenOneIsKilled(t *testing.T) {
-	c := newCrowd(t, pgtest.StartFor(t).DatabaseFor(t, ""), 3, 9, 4)
+	c := newCrowd(t, shared(t).DatabaseFor(t, ""), 3, 9, 4)
 	c.run(replicaEvents(t, 360), func() error {
 		c.processes[1].end()
 		return nil
@@ -218,7 +227,7 @@ func TestK3_ReplicasSkipNothingWhenOneIsKilled(t *testing.T) {
 // its machine would, and starts it again: what cannot be done fails with a code, what
 // was acknowledged is there, and the processes go on by themselves.
 func TestReplicasComeBackWithPostgres(t *testing.T) {
-	postgres := pgtest.StartFor(t)
+	postgres := shared(t)
 	c := newCrowd(t, postgres.DatabaseFor(t, "")+"&synchronous_commit=on", 2, 6, 2)
 	c.run(replicaEvents(t, 180), func() error {
 		if err := postgres.Crash(); err != nil {
