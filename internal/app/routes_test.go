@@ -1,7 +1,10 @@
 package app_test
 
 import (
+	"bufio"
+	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +47,28 @@ func TestEC2_UnknownPathsAndMethods(t *testing.T) {
 	}
 	if r := srv.Anyone().Do(t, "OPTIONS", "/_matrix/client/v3/account/whoami", nil); r.Status != http.StatusOK || r.Header.Get("Access-Control-Allow-Methods") == "" {
 		t.Errorf("OPTIONS: got %d %v", r.Status, r.Header)
+	}
+}
+
+// TestEncodedSlashStaysInItsSegment: a quotation mark or a letter beyond ASCII that is
+// not encoded made an encoded slash beside it part two segments, so that a state key
+// was taken from the event type.
+func TestEncodedSlashStaysInItsSegment(t *testing.T) {
+	s := echoes(apitest.New(t).App.Routes())
+	const state = "/_matrix/client/v3/rooms/!a:b/state/"
+	for target, want := range map[string]string{
+		state + "m.x%2Fy": "m.x/y", state + "m.x%2F%22": `m.x/"`, state + "é": "é", state + "m.x%2Fé": "", state + `m.x%2F"`: "", state + "m.x%2f|": "", `/_matrix/client/v3/profile/@a:b%2Fdisplayname"`: "",
+	} {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + target + " HTTP/1.1\r\nHost: narthex.test\r\n\r\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		var got reached
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || got.Values["eventType"] != want || (w.Code == http.StatusOK) != (want != "") {
+			t.Errorf("%s: got %d %s, %v, want %q", target, w.Code, w.Body, err, want)
+		}
 	}
 }
 

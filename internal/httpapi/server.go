@@ -169,10 +169,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodOptions:
 		s.write(w, http.StatusOK, []byte("{}"))
-	case r.Method == http.MethodConnect || !clean(r.URL.EscapedPath()):
+	case r.Method == http.MethodConnect || !plain(r.URL):
 		// The multiplexer would answer these by a redirect, and a body that is sent
-		// again would reach another resource.
-		s.refuse(w, r, errcode.Unrecognized.New("This server has no such endpoint. A path may not have empty, . or .. segments; encode them."))
+		// again would reach another resource; or it would find another one itself.
+		s.refuse(w, r, errcode.Unrecognized.New("This server has no such endpoint. A path may not have empty, . or .. segments; encode them, and every character that URLs encode."))
 	default:
 		s.mux.ServeHTTP(w, r)
 	}
@@ -185,18 +185,6 @@ func cors(h http.Header) {
 	h.Set("Access-Control-Allow-Headers", "X-Requested-With, Content-Type, Authorization, If-Match, If-None-Match")
 	h.Set("Access-Control-Expose-Headers", "ETag, Retry-After")
 	h.Set("X-Content-Type-Options", "nosniff")
-}
-
-// clean reports whether a path has no segment that the multiplexer would clean
-// away. One trailing slash is left to the routes.
-func clean(path string) bool {
-	if !strings.HasPrefix(path, "/") {
-		return false
-	}
-	if strings.Contains(path, "//") || strings.Contains(path, "/./") || strings.Contains(path, "/../") {
-		return false
-	}
-	return !strings.HasSuffix(path, "/.") && !strings.HasSuffix(path, "/..")
 }
 
 // choose finds the route for the method.
