@@ -77,17 +77,26 @@ func Enqueue(tx *db.Tx, kind, id string, payload any, at time.Time) error {
 	return err
 }
 
-// Start adds the rows of periodic jobs that are not there yet.
+// Start adds the rows of periodic jobs that are not there yet. It brings back what a
+// clock that was ahead has put off: runs that are further away than they can be, and
+// leases that are longer.
 func (r *Runner) Start(ctx context.Context) error {
 	return r.db.Write(ctx, func(tx *db.Tx) error {
 		for _, w := range r.workers {
-			if w.Every > 0 {
-				if err := Enqueue(tx, w.Kind, "", struct{}{}, tx.Now.Add(w.Every)); err != nil {
-					return err
-				}
+			if w.Every == 0 {
+				continue
+			}
+			next := tx.Now.Add(w.Every)
+			if err := Enqueue(tx, w.Kind, "", struct{}{}, next); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(`UPDATE jobs SET run_ts = $2 WHERE kind = $1 AND id = '' AND run_ts > $3`,
+				w.Kind, next.UnixMilli(), tx.Now.Add(max(w.Every, lastTry)).UnixMilli()); err != nil {
+				return err
 			}
 		}
-		return nil
+		_, err := tx.Exec(`UPDATE jobs SET lease_ts = 0 WHERE lease_ts > $1`, tx.Now.Add(2*lease).UnixMilli())
+		return err
 	})
 }
 

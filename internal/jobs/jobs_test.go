@@ -136,3 +136,31 @@ func TestAPanicIsTheFailureOfOneJob(t *testing.T) {
 		t.Errorf("the other job was worked %d times", worked)
 	}
 }
+
+// TestK19_AClockThatWasAhead holds that a start brings back what a clock put off that was
+// a year ahead.
+func TestK19_AClockThatWasAhead(t *testing.T) {
+	srv := apitest.New(t)
+	worked := 0
+	r := jobs.NewRunner(srv.App.DB, srv.Logger(), []jobs.Worker{{Kind: "test.hourly", Every: time.Hour, Work: func(context.Context, jobs.Job) error {
+		worked++
+		return nil
+	}}})
+	start := func() {
+		t.Helper()
+		if err := r.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start()
+	srv.Advance(366 * 24 * time.Hour)
+	run(t, r, 1) // and it comes back in a year and an hour
+	srv.Advance(-366 * 24 * time.Hour)
+	start()
+	run(t, r, 0) // not before its time
+	srv.Advance(time.Hour + time.Second)
+	run(t, r, 1)
+	if worked != 2 {
+		t.Errorf("worked %d times, want 2", worked)
+	}
+}
