@@ -104,6 +104,8 @@ func (r *run) measure(ctx context.Context, scenario string, size int, stretch fu
 		others := after.machine - before.machine - server - database - (after.client - before.client)
 		result.Others = rounded(max(0, others.Seconds()/end.Sub(start).Seconds()))
 	}
-	r.keep(result)
+	if ctx.Err() == nil { // else it was interrupted
+		r.keep(result)
+	}
 	return result
 }
