@@ -32,6 +32,10 @@ var stages = [kinds]int{sending: 3, signingIn: never, reading: 2, polling: never
 
 const never = 1 << 30
 
+// oldest is how many of those who wait are refused with one who comes while their
+// kind is shed.
+const oldest = 4
+
 // longestPollQueue is how long a long poll waits for its turn: its client has asked
 // to wait anyway.
 const longestPollQueue = 30 * time.Second
@@ -217,6 +221,9 @@ func (a *Admission) enterLine(ctx context.Context, k kind, now time.Time) error 
 	switch {
 	case a.sheds(k, now):
 		defer a.mu.Unlock()
+		// Those who came before this wait stood would be answered too late. As long as
+		// more requests come, they go first; a burst that is over is served.
+		l.refuse(oldest, now, func() error { return a.refuse(k, "shed") })
 		return a.refuse(k, "shed")
 	case l.take():
 		a.mu.Unlock()
@@ -252,14 +259,14 @@ func (a *Admission) wait(ctx context.Context, k kind, l *line, w *waiter, patien
 	defer timer.Stop()
 	select {
 	case <-w.ready:
-		return nil
+		return w.err
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if w.done { // at the last moment
-		return nil
+		return w.err
 	}
 	l.forget(w)
 	if err := ctx.Err(); err != nil {

@@ -9,7 +9,7 @@ import (
 // and the pause in which its body is read.
 func BenchmarkAdmission(b *testing.B) {
 	now := time.Now()
-	a := NewAdmission(Capacity{AtOnce: 32, Queue: 1000, Timeout: time.Second, PerRoom: 16, RoomQueue: 64}, func() time.Time { return now })
+	a := NewAdmission(Capacity{AtOnce: 16, Queue: 1000, Timeout: time.Second, PerRoom: 8, RoomQueue: 64}, func() time.Time { return now })
 	b.ReportAllocs()
 	for b.Loop() {
 		p, err := a.enter(b.Context(), sending, "!room:example.org", now)
@@ -27,7 +27,7 @@ func BenchmarkAdmission(b *testing.B) {
 // nothing.
 func TestAdmissionTakesNoMemory(t *testing.T) {
 	now := time.Now()
-	a := NewAdmission(Capacity{AtOnce: 32, Queue: 1000, Timeout: time.Second, PerRoom: 16, RoomQueue: 64}, func() time.Time { return now })
+	a := NewAdmission(Capacity{AtOnce: 16, Queue: 1000, Timeout: time.Second, PerRoom: 8, RoomQueue: 64}, func() time.Time { return now })
 	var call Call
 	got := testing.AllocsPerRun(1000, func() {
 		call.place, _ = a.enter(t.Context(), sending, "!room:example.org", now) // there is room

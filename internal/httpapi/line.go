@@ -17,7 +17,8 @@ type line struct {
 type waiter struct {
 	came  time.Time
 	ready chan struct{} // closed when the waiter has its place
-	done  bool          // likewise
+	done  bool          // likewise; or it is refused
+	err   error         // why it is refused
 }
 
 // take takes a place if there is one for a request that comes now.
@@ -53,6 +54,16 @@ func (l *line) leave(now func() time.Time) {
 	close(w.ready)
 }
 
+// refuse refuses up to n of those who have been waiting too long.
+func (l *line) refuse(n int, now time.Time, why func() error) {
+	for ; n > 0 && l.age(now) >= standing; n-- {
+		var w *waiter
+		w, l.waiting = first(l.waiting)
+		w.done, w.err = true, why()
+		close(w.ready)
+	}
+}
+
 // first takes the first of a queue, nil if it is empty.
 func first(queue []*waiter) (*waiter, []*waiter) {
 	if len(queue) == 0 {
@@ -77,7 +88,7 @@ func (l *line) age(now time.Time) time.Duration {
 const (
 	standing = 200 * time.Millisecond // a wait that is too long, if it stays
 	interval = 100 * time.Millisecond // how long it stays before the next kind is shed
-	brief    = 50 * time.Millisecond  // the wait that is left to a kind that is shed
+	brief    = 25 * time.Millisecond  // the wait that is left to a kind that is shed
 	calm     = 3 * time.Second        // how long no wait is longer than brief before all is well
 )
 
