@@ -13,7 +13,7 @@ import (
 
 // readable is what a recipient takes: a scheme, and parameters with commas between.
 var readable = func() *regexp.Regexp {
-	const space, value = `[ \t]*`, `(?:"(?:[^"\\]|\\(?s:.))*"|[^", \t][^", \t]*)`
+	const space, value = `[ \t]*`, `(?:"(?:[^"\\]|\\(?s:.))*"|[ \t]*[^", \t]+)`
 	const parameter = `[^=",]*[^=", \t][^=",]*=` + value
 	return regexp.MustCompile(`^(?i:x-matrix) ` + space + parameter + `(?:` + space + `,` + space + parameter + `)*` + space + `,?` + space + `$`)
 }()
@@ -23,7 +23,7 @@ var readable = func() *regexp.Regexp {
 func FuzzParse(f *testing.F) {
 	for _, header := range []string{
 		`X-Matrix origin="a\"",key=ed25519:1 , sig="x"`, `X-Matrix origin="origin.hs.example.com",destination="destination.hs.example.com",key="ed25519:key1",sig="ABCDEF..."`,
-		`X-Matrix origin=origin.example.com,key="ed25519:key1",sig="ABCDEF..."`, `x-matrix a=b,`, `X-Matrix a="b"c=d`, `X-Matrix a==`, `X-Matrix  =b`, `X-Matrix a="`, `X-Matrix a=b,A=c`, "X-Matrix\ta=b",
+		`X-Matrix origin=origin.example.com,key="ed25519:key1",sig="ABCDEF..."`, `x-matrix a=b,`, `X-Matrix a="b"c=d`, `X-Matrix a==`, `X-Matrix  =b`, `X-Matrix a="`, `X-Matrix a=b,A=c`, `X-Matrix a= b`, `X-Matrix a= "b"`, "X-Matrix\ta=b",
 	} {
 		f.Add(header)
 	}
