@@ -99,6 +99,7 @@ func Over(t testing.TB, database string, change ...func(*config.Config)) *Server
 	cfg.ServerName, cfg.Dev, cfg.Database = string(ServerName), true, database
 	cfg.Approval.Enabled, cfg.Approval.RequiredForNewAccounts, cfg.Approval.Reason = false, false, "off"
 	cfg.RateLimits.Enabled = false
+	cfg.Limits.Concurrency = 1000 // a slow machine is not to have requests refused
 	for _, f := range change {
 		f(&cfg)
 	}

