@@ -62,7 +62,12 @@ CREATE TABLE devices (
     last_seen_user_agent TEXT   NOT NULL,
     PRIMARY KEY (user_id, device_id)
 );
-CREATE INDEX devices_created ON devices (created_ts);
+-- When somebody signed in, to count them by day: nobody needs to know who.
+CREATE TABLE sign_ins (
+    mark BYTEA  PRIMARY KEY, -- random
+    ts   BIGINT NOT NULL
+);
+CREATE INDEX sign_ins_time ON sign_ins (ts);
 -- A user's devices, or what others see of them, changed at a position of the stream.
 CREATE TABLE device_list_changes (
     pos     BIGINT PRIMARY KEY,
@@ -700,6 +705,16 @@ CREATE TABLE upstream_links (
     PRIMARY KEY (provider, subject)
 );
 CREATE INDEX upstream_links_user ON upstream_links (user_id);
+-- People who have no account any more: whoever was refused or shut out does not come back as somebody new.
+CREATE TABLE upstream_closed (
+    mark BYTEA PRIMARY KEY -- a hash of the provider and who it is there
+);
+-- Logout tokens that were used: each is good once.
+CREATE TABLE upstream_logouts (
+    mark       BYTEA  PRIMARY KEY, -- a hash of the provider and the ID of the token
+    expires_ts BIGINT NOT NULL     -- when the token is too old in any case
+);
+CREATE INDEX upstream_logouts_expiry ON upstream_logouts (expires_ts);
 
 -- Step 18: factors
 -- Owner: factors. The secrets of one-time codes (RFC 6238).

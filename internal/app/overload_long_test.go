@@ -162,9 +162,9 @@ func recovered(all []outcome) (from time.Duration) {
 	return from.Round(100 * time.Millisecond)
 }
 
-// TestLongOverloadByOneUser compares how long everybody waits while nobody asks too
+// TestLongOverloadByOneUserAtOnce compares how long everybody waits while nobody asks too
 // much with how long while one user sends fifty times as often as is allowed.
-func TestLongOverloadByOneUser(t *testing.T) {
+func TestLongOverloadByOneUserAtOnce(t *testing.T) {
 	lasting := longOverload(t) / 4
 	const allowed, times, rate = 10, 50, 150 // rate_limits.sending.per_second is 10
 	srv := apitest.New(t)
