@@ -30,7 +30,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header string) {
 		params, ok := xmatrix.Parse(header)
 		if !ok {
-			if params != nil && len(params) != 0 {
+			if len(params) != 0 {
 				t.Errorf("%q: refused with %v", header, params)
 			}
 			return
