@@ -7,12 +7,15 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/narthex-matrix/narthex/internal/errcode"
 )
 
-// marshal writes lists and maps that are nil as [] and {}, as clients expect.
-func marshal(v any) ([]byte, error) { return json.Marshal(v) }
+// marshal writes lists and maps that are nil as [] and {}, as clients expect. Objects
+// that were written before, such as events, were looked through for repeated names
+// when they came in.
+func marshal(v any) ([]byte, error) { return json.Marshal(v, jsontext.AllowDuplicateNames(true)) }
 
 func (s *Server) write(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()

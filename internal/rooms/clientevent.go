@@ -54,9 +54,7 @@ func (s *Service) ClientEvents(tx *db.Tx, viewer Viewer, events []Stored) ([]jso
 			}
 		}
 		if st.RedactedBy != nil {
-			if u.RedactedBecause, err = because(byID, *st.RedactedBy); err != nil {
-				return nil, err
-			}
+			u.RedactedBecause = because(byID, *st.RedactedBy)
 		}
 		if st.TxnID != nil && st.Sender == viewer.UserID && st.TxnDevice != nil && *st.TxnDevice == viewer.DeviceID {
 			u.TransactionID = *st.TxnID
@@ -64,21 +62,20 @@ func (s *Service) ClientEvents(tx *db.Tx, viewer Viewer, events []Stored) ([]jso
 		if st, err = erased.seen(st); err != nil {
 			return nil, err
 		}
-		if out[i], err = clientEvent(st.Event, viewer.WithoutRoomID, &u); err != nil {
-			return nil, err
-		}
+		out[i] = clientEvent(st.Event, viewer.WithoutRoomID, &u)
 	}
 	return out, nil
 }
 
+// unsigned is what is told of an event beside what is signed. What is empty is left out.
 type unsigned struct {
-	Age             int64           `json:"age"`
-	PrevContent     json.RawMessage `json:"prev_content,omitempty"`
-	PrevSender      id.UserID       `json:"prev_sender,omitempty"`
-	ReplacesState   id.EventID      `json:"replaces_state,omitempty"`
-	RedactedBecause json.RawMessage `json:"redacted_because,omitempty"`
-	TransactionID   string          `json:"transaction_id,omitempty"`
-	Relations       json.RawMessage `json:"m.relations,omitempty"`
+	Age             int64 // milliseconds
+	PrevContent     json.RawMessage
+	PrevSender      id.UserID
+	ReplacesState   id.EventID
+	RedactedBecause json.RawMessage
+	TransactionID   string
+	Relations       json.RawMessage
 }
 
 // unsignedParts reads, in two statements at most, the events that were replaced
@@ -108,17 +105,16 @@ func unsignedParts(tx *db.Tx, events []Stored) ([]Stored, error) {
 }
 
 // because writes the redaction of an event; nil if it is not there.
-func because(parts map[id.EventID]Stored, redaction id.EventID) (json.RawMessage, error) {
+func because(parts map[id.EventID]Stored, redaction id.EventID) json.RawMessage {
 	st, ok := parts[redaction]
 	if !ok {
-		return nil, nil
+		return nil
 	}
-	raw, err := clientEvent(st.Event, false, nil)
-	return json.RawMessage(raw), err
+	return json.RawMessage(clientEvent(st.Event, false, nil))
 }
 
 // clientEvent writes the client form of one event.
-func clientEvent(ev *event.Event, withoutRoomID bool, u *unsigned) (jsontext.Value, error) {
+func clientEvent(ev *event.Event, withoutRoomID bool, u *unsigned) jsontext.Value {
 	b := make([]byte, 0, len(ev.Content)+256)
 	b = append(b, `{"content":`...)
 	b = append(b, clientContent(ev)...)
@@ -143,13 +139,30 @@ func clientEvent(ev *event.Event, withoutRoomID bool, u *unsigned) (jsontext.Val
 	b = append(b, `,"type":`...)
 	b = canonicaljson.AppendString(b, ev.Type)
 	if u != nil {
-		raw, err := json.Marshal(u)
-		if err != nil {
-			return nil, err
-		}
-		b = append(append(b, `,"unsigned":`...), raw...)
+		b = u.append(append(b, `,"unsigned":`...))
 	}
-	return append(b, '}'), nil
+	return append(b, '}')
+}
+
+// append writes the object.
+func (u *unsigned) append(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"age":`...), u.Age, 10)
+	for _, raw := range []struct {
+		name  string
+		value []byte
+	}{{"prev_content", u.PrevContent}, {"redacted_because", u.RedactedBecause}, {"m.relations", u.Relations}} {
+		if len(raw.value) > 0 {
+			b = append(append(append(append(b, `,"`...), raw.name...), `":`...), raw.value...)
+		}
+	}
+	for _, text := range []struct{ name, value string }{
+		{"prev_sender", string(u.PrevSender)}, {"replaces_state", string(u.ReplacesState)}, {"transaction_id", u.TransactionID},
+	} {
+		if text.value != "" {
+			b = canonicaljson.AppendString(append(append(append(b, `,"`...), text.name...), `":`...), text.value)
+		}
+	}
+	return append(b, '}')
 }
 
 // clientContent is the content, and in redactions of every room version what they

@@ -112,12 +112,15 @@ func (s *Service) begin(ctx context.Context, w *wish, since int64) (found *readi
 	return s.read(ctx, w, since, nil)
 }
 
+// unfiltered is the filter of the many requests that have none.
+var unfiltered accountdata.Filter
+
 // filter finds the filter that a request means: none, one of the user's, or one
 // that is given inline.
 func (s *Service) filter(ctx context.Context, userID id.UserID, text string) (f *accountdata.Filter, err error) {
 	switch {
 	case text == "":
-		return &accountdata.Filter{}, nil
+		return &unfiltered, nil
 	case strings.HasPrefix(text, "{"):
 		f, err = accountdata.ParseFilter([]byte(text))
 	default:
