@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/narthex-matrix/narthex/internal/accounts"
 )
 
 // slot is one thing that the server keeps for a person: it can be written and read.
@@ -382,12 +384,13 @@ func (a *administrator) check() error {
 	if err := a.tell("GET", "/_synapse/admin/v1/registration_tokens", nil, &list); err != nil {
 		return err
 	}
-	var acts []string
+	var acts, tokens []string
 	for _, t := range list.Tokens {
-		acts = append(acts, "create_registration_token "+t.Token)
+		tokens = append(tokens, t.Token)
+		acts = append(acts, "create_registration_token "+accounts.RegistrationToken{Token: t.Token}.Mark())
 	}
 	for _, token := range a.tokens {
-		if !slices.Contains(acts, "create_registration_token "+token) {
+		if !slices.Contains(tokens, token) {
 			a.w.find("lost: K15: the registration token %s", token)
 		}
 	}

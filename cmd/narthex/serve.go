@@ -24,7 +24,7 @@ type serveCommand struct {
 	Listen    []string `placeholder:"HOST:PORT" help:"An address to accept requests on; may be given several times (default: 127.0.0.1:8008)."`
 	PublicURL string   `placeholder:"URL" help:"Where clients reach the server."`
 	Only      string   `enum:",identity" default:"" placeholder:"identity" help:"Run one part alone: the identity service, with a database of its own and no accounts."`
-	Dev       bool     `help:"For trying things out on this machine: registration without approval, no rate limits, cheap password hashes."`
+	Dev       bool     `help:"For trying things out on this machine: cheap password hashes and, unless the configuration says otherwise, registration without approval and no rate limits."`
 }
 
 // Help is shown by --help.
@@ -41,7 +41,11 @@ Examples:
 
 // Run serves until the context ends.
 func (c serveCommand) Run(ctx context.Context, std streams) error {
-	cfg, err := c.load()
+	defaults := config.Default()
+	if c.Dev {
+		defaults = config.Development()
+	}
+	cfg, err := c.loadOver(defaults)
 	if err != nil {
 		return err
 	}
@@ -50,10 +54,6 @@ func (c serveCommand) Run(ctx context.Context, std streams) error {
 	}
 	if c.PublicURL != "" {
 		cfg.PublicURL = c.PublicURL
-	}
-	if cfg.Dev = c.Dev; c.Dev {
-		cfg.Registration.Enabled, cfg.Approval.RequiredForNewAccounts = true, false
-		cfg.RateLimits.Enabled = false
 	}
 	if err := checked(cfg); err != nil {
 		return err

@@ -26,8 +26,11 @@ type settings struct {
 
 // load reads file and environment, and puts the flags over them. It does not
 // check the result.
-func (s settings) load() (config.Config, error) {
-	cfg, err := config.Load(s.Config, os.Environ())
+func (s settings) load() (config.Config, error) { return s.loadOver(config.Default()) }
+
+// loadOver is load with other defaults.
+func (s settings) loadOver(defaults config.Config) (config.Config, error) {
+	cfg, err := config.Load(defaults, s.Config, os.Environ())
 	if err != nil {
 		return cfg, fmt.Errorf("the configuration cannot be used:\n%w", err)
 	}

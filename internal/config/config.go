@@ -176,6 +176,14 @@ type Support struct {
 	Page                 string `key:"page"`
 }
 
+// Development returns what Default does, for a server on which somebody tries things
+// out: nobody waits for approval, and nobody is told to slow down.
+func Development() Config {
+	cfg := Default()
+	cfg.Approval.RequiredForNewAccounts, cfg.RateLimits.Enabled, cfg.Dev = false, false, true
+	return cfg
+}
+
 // Default returns the configuration of a server that was given none: reachable
 // from this machine alone, where people can register and wait for approval.
 func Default() Config {

@@ -22,7 +22,7 @@ func TestWriteDefaultLoads(t *testing.T) {
 	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Load(path, nil)
+	got, err := Load(Default(), path, nil)
 	same(t, err, "")
 	if diff := cmp.Diff(Default(), got); diff != "" {
 		t.Errorf("Load (-want +got):\n%s", diff)

@@ -15,14 +15,13 @@ import (
 // is not what it is taken for.
 const maxFileBytes = 64 << 10
 
-// Load reads the configuration: the defaults, over them the YAML file at path
+// Load reads the configuration: cfg has the defaults, over them comes the YAML file at path
 // unless path is empty, over that the variables of environ (as os.Environ gives
 // them) that begin with NARTHEX_. The error joins everything that is wrong, one
 // line each, for the person who wrote it.
 //
 // Load does not call [Config.Check], because flags are yet to be applied.
-func Load(path string, environ []string) (Config, error) {
-	cfg := Default()
+func Load(cfg Config, path string, environ []string) (Config, error) {
 	var fileErr error
 	if path != "" {
 		fileErr = loadFile(&cfg, path)

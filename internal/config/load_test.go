@@ -68,7 +68,7 @@ registration:
 	want.RateLimits.Sending.PerSecond = 3
 	want.Rooms.DefaultVersion = "11"
 	want.Registration.SharedSecret = "two\nlines\n"
-	got, err := Load("narthex.yaml", nil)
+	got, err := Load(Default(), "narthex.yaml", nil)
 	same(t, err, "")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Load (-want +got):\n%s", diff)
@@ -79,14 +79,14 @@ func TestLoadNothing(t *testing.T) {
 	for name, text := range map[string]string{"empty": "", "comments": "# nothing\n", "groups": "log:\n  # level: debug\napproval:\n"} {
 		t.Run(name, func(t *testing.T) {
 			writeFile(t, text)
-			got, err := Load("narthex.yaml", []string{"HOME=/root", "NARTHEXX=1", "broken"})
+			got, err := Load(Default(), "narthex.yaml", []string{"HOME=/root", "NARTHEXX=1", "broken"})
 			same(t, err, "")
 			if diff := cmp.Diff(Default(), got); diff != "" {
 				t.Errorf("Load (-want +got):\n%s", diff)
 			}
 		})
 	}
-	got, err := Load("", nil)
+	got, err := Load(Default(), "", nil)
 	same(t, err, "")
 	if diff := cmp.Diff(Default(), got); diff != "" {
 		t.Errorf("Load without a file (-want +got):\n%s", diff)
@@ -143,7 +143,7 @@ func TestLoadFileRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			writeFile(t, test.text)
-			got, err := Load("narthex.yaml", nil)
+			got, err := Load(Default(), "narthex.yaml", nil)
 			same(t, err, test.want)
 			if diff := cmp.Diff(Config{}, got); diff != "" {
 				t.Errorf("Load with an error returned more than an empty Config:\n%s", diff)
@@ -154,25 +154,25 @@ func TestLoadFileRefuses(t *testing.T) {
 
 func TestLoadFileUnreadable(t *testing.T) {
 	t.Chdir(t.TempDir())
-	_, err := Load("narthex.yaml", nil)
+	_, err := Load(Default(), "narthex.yaml", nil)
 	same(t, err, `narthex.yaml: there is no such file; "narthex config default" writes one`)
 
 	if err := os.Mkdir("folder", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Load("folder", nil)
+	_, err = Load(Default(), "folder", nil)
 	same(t, err, "folder is not a plain file")
 
 	if err := os.WriteFile("large", bytes.Repeat([]byte("#\n"), 40_000), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Load("large", nil)
+	_, err = Load(Default(), "large", nil)
 	same(t, err, "large is too large: 80000 bytes, and 65536 are allowed")
 }
 
 func TestEnvironment(t *testing.T) {
 	writeFile(t, "data: from-file\nlog:\n  level: warn\n")
-	got, err := Load("narthex.yaml", []string{
+	got, err := Load(Default(), "narthex.yaml", []string{
 		"NARTHEX_LOG_LEVEL=debug",
 		"NARTHEX_LISTEN= 127.0.0.1:1 ,127.0.0.1:2,",
 		"NARTHEX_TRUSTED_PROXIES=",
@@ -228,7 +228,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 			}
 			f.in(&want).SetString(text)
 		}
-		got, err := Load("", []string{f.env() + "=" + text})
+		got, err := Load(Default(), "", []string{f.env() + "=" + text})
 		if err != nil {
 			t.Errorf("%s=%s: %v", f.env(), text, err)
 		}
@@ -251,7 +251,7 @@ func TestEnvironmentRefuses(t *testing.T) {
 		{"NARTHEX_=x", `NARTHEX_: there is no such variable; docs/reference/config.md lists them all`},
 	} {
 		t.Run(test.entry, func(t *testing.T) {
-			_, err := Load("", []string{test.entry})
+			_, err := Load(Default(), "", []string{test.entry})
 			same(t, err, test.want)
 		})
 	}
@@ -305,7 +305,7 @@ func TestSecrets(t *testing.T) {
 			secretFile(t, "open", "hunter2", 0o604)
 			secretFile(t, "group", "hunter2", 0o640)
 			secretFile(t, "blank", "\n", 0o600)
-			got, err := Load("narthex.yaml", test.environ)
+			got, err := Load(Default(), "narthex.yaml", test.environ)
 			same(t, err, test.err)
 			if got.Registration.SharedSecret != test.want {
 				t.Errorf("the secret: got %q, want %q", got.Registration.SharedSecret, test.want)

@@ -37,7 +37,7 @@ sso:
 	first.Scopes, first.Require, first.UserInfo, first.Link = []string{"openid", "groups"}, []string{"groups contains staff", "email_verified is true"}, true, "by_email"
 	second.ID, second.Name, second.Issuer, second.ClientID, second.ClientSecret = "other", "Other", "https://other.example.org/realm", "7", "hush"
 	want.SSO.Providers = []Provider{first, second}
-	got, err := Load("narthex.yaml", nil)
+	got, err := Load(Default(), "narthex.yaml", nil)
 	same(t, err, "")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Load (-want +got):\n%s", diff)
@@ -71,10 +71,10 @@ func TestLoadEntriesRefuses(t *testing.T) {
 		"sso:\n  providers:\n    - client_secret_file: nowhere":                                `narthex.yaml:3: sso.providers[1].client_secret_file: nowhere: no such file or directory`,
 	} {
 		writeFile(t, text)
-		_, err := Load("narthex.yaml", nil)
+		_, err := Load(Default(), "narthex.yaml", nil)
 		same(t, err, want)
 	}
-	_, err := Load("", []string{"NARTHEX_SSO_PROVIDERS=x"})
+	_, err := Load(Default(), "", []string{"NARTHEX_SSO_PROVIDERS=x"})
 	same(t, err, "NARTHEX_SSO_PROVIDERS: entries have keys of their own; write sso.providers into the file")
 }
 
