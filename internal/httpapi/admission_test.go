@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,7 @@ import (
 type desk struct {
 	*httpapi.Server
 	hold   chan struct{}
-	queued time.Duration // of the last long poll
+	queued atomic.Int64 // of the last long poll: a time.Duration
 }
 
 type holdRequest struct {
@@ -40,7 +41,7 @@ func newDesk(c httpapi.Capacity) *desk {
 	d.Server = &httpapi.Server{Now: time.Now, Log: slog.New(slog.DiscardHandler), Admission: httpapi.NewAdmission(c, time.Now)}
 	handle := func(_ context.Context, call *httpapi.Call, req holdRequest) (nothing, error) {
 		if req.Since != "" {
-			d.queued = call.Queued
+			d.queued.Store(int64(call.Queued))
 		}
 		if req.Work {
 			<-d.hold
@@ -327,8 +328,8 @@ func TestALongPollIsNotRefusedAtOnce(t *testing.T) {
 		close(d.hold)
 		synctest.Wait()
 		want(t, "the others", append(first, third), 200)
-		if d.queued != 29*time.Second {
-			t.Errorf("it is said to have waited %s", d.queued)
+		if got := time.Duration(d.queued.Load()); got != 29*time.Second {
+			t.Errorf("it is said to have waited %s", got)
 		}
 	})
 }
