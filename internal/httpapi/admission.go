@@ -326,9 +326,9 @@ func (c *Call) Resume() {
 }
 
 // StillAllowed looks at the token once more, and fails as at the beginning of the
-// request. A handler that waits calls it when the waiting is over, after it has read:
-// meanwhile the session may have ended, or the account have been locked. That the
-// token runs out while its request waits is no failure.
+// request. A handler of a route that [Route.Waits] calls it when the waiting is over,
+// after it has read: meanwhile the session may have ended, or the account have been
+// locked. That the token runs out while its request waits is no failure.
 func (c *Call) StillAllowed() error { return c.again() }
 
 // reenter takes a place in a line, however long that lasts. The lock is held when it is

@@ -270,7 +270,9 @@ func (s *Server) run(r *http.Request, route *Route, call *Call) (answer any, err
 		err = s.authenticateIdentity(r, route, call)
 	default:
 		err = s.authenticate(r, route, call)
-		call.again = func() error { return s.authenticate(r, route, call) }
+		if route.MayWait { // others have no use for it
+			call.again = func() error { return s.authenticate(r, route, call) }
+		}
 	}
 	if err != nil {
 		return nil, err
