@@ -249,20 +249,8 @@ func (s *Service) Presence(tx *db.Tx, userID id.UserID, from, to int64) ([]Prese
 	if !s.presence {
 		return nil, nil
 	}
-	all, err := db.All(tx, scanPresence, `SELECT `+presenceColumns+` FROM presence WHERE pos > $1 AND pos <= $2 AND ($1 > 0 OR presence <> 'offline') ORDER BY pos`, from, to)
-	if err != nil || len(all) == 0 {
-		return nil, err
-	}
-	users := make([]id.UserID, len(all))
-	for i, p := range all {
-		users[i] = p.UserID
-	}
-	shared, err := rooms.Sharing(tx, userID, users)
-	var out []Presence
-	for _, p := range all {
-		if p.UserID == userID || shared[p.UserID] {
-			out = append(out, p)
-		}
-	}
-	return out, err
+	return db.All(tx, scanPresence, `SELECT `+presenceColumns+` FROM presence p WHERE pos > $1 AND pos <= $2 AND ($1 > 0 OR presence <> 'offline')
+			AND (user_id = $3 OR EXISTS (SELECT 1 FROM room_members o JOIN room_members m ON m.room_id = o.room_id
+				WHERE o.user_id = p.user_id AND o.membership = 'join' AND m.user_id = $3 AND m.membership = 'join'))
+		ORDER BY pos`, from, to, userID)
 }
