@@ -43,8 +43,9 @@ type Restored struct {
 //   - one-time and fallback keys are deleted, since they may have been given out;
 //   - everybody's devices are to be looked up again.
 //
-// All of that happens in a copy. The database changes in one step at the end; on SQLite
-// in two, of which the first sets aside what there was.
+// All of that happens in a copy. The database changes in one step at the end, when what
+// there was is kept aside: whenever a restore is interrupted, the server that was there
+// or the restored one is in its place, and the restore can be begun again.
 func Restore(ctx context.Context, r Restoring, o Options) (done Restored, err error) {
 	postgres := isURL(r.Database)
 	var target *db.DB
@@ -85,7 +86,7 @@ func Restore(ctx context.Context, r Restoring, o Options) (done Restored, err er
 	if there {
 		done.Aside = r.Database + "." + aside
 	}
-	return done, intoFile(work, r.Database, done.Aside)
+	return done, intoFile(ctx, work, r.Database, done.Aside)
 }
 
 // used reports whether there is a server in a database, and the last position that it
@@ -120,6 +121,9 @@ func (o Options) usedFile(ctx context.Context, file string, replace bool) (there
 	if err == nil {
 		there, last, err = used(ctx, d)
 		err = errors.Join(err, d.Close())
+		if log, e := os.Stat(file + "-wal"); err == nil && e == nil && log.Size() > 0 {
+			return false, 0, fmt.Errorf("%s-wal cannot be brought into its database, as it has to be before that is replaced; is the disk full?", file)
+		}
 	}
 	if err != nil && replace && !errors.Is(err, db.ErrInUse) {
 		o.Log.Warn("the database that is replaced cannot be read", "err", err)
@@ -213,37 +217,21 @@ func compare(tx *db.Tx, found []Table) error {
 }
 
 // copyFile copies into a file that is there and empty.
-func copyFile(from, to string) error {
+func copyFile(from, to string) error { return copyInto(from, to, 0) }
+
+// copyInto copies a file. The flags say more of how the other one is opened.
+func copyInto(from, to string, flags int) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY, 0o600)
+	out, err := os.OpenFile(to, os.O_WRONLY|flags, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(out, in)
 	return errors.Join(err, out.Close())
-}
-
-// intoFile puts a finished file in the place of a database.
-func intoFile(work, database, aside string) error {
-	if err := sync(work); err != nil {
-		return err
-	}
-	if aside == "" {
-		if err := remove(database); err != nil { // an empty one
-			return err
-		}
-	} else {
-		for _, end := range []string{"-wal", "-shm", ""} {
-			if err := os.Rename(database+end, aside+end); err != nil && !(errors.Is(err, fs.ErrNotExist) && end != "") {
-				return err
-			}
-		}
-	}
-	return errors.Join(os.Rename(work, database), sync(filepath.Dir(database)))
 }
 
 // intoPostgres copies a finished file into a database, in a schema of its own if there
