@@ -5,9 +5,8 @@
 //
 //	func TestMain(m *testing.M) { apitest.Main(m) }
 //
-// which runs its tests twice: over SQLite, and over a PostgreSQL that it starts
-// itself. Where PostgreSQL is not installed the second run is skipped with one
-// line; with CI=true that is a failure.
+// which runs its tests twice, as package dbtest does: over SQLite, and over a
+// PostgreSQL that it starts itself.
 //
 // Every answer is held against what its route declares: an undeclared code fails
 // the test at once. With NARTHEX_TEST_COVERAGE set to a folder, what was answered is

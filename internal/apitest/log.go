@@ -3,6 +3,4 @@ package apitest
 import "log/slog"
 
 // Logger logs where the server does, at every level.
-func (s *Server) Logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
+func (s *Server) Logger() *slog.Logger { return s.Log.Logger() }

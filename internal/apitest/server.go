@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/app"
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/dbtest"
 	"github.com/narthex-matrix/narthex/internal/doctor"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
@@ -33,62 +33,16 @@ const ByName = "http://localhost"
 type Server struct {
 	App *app.App
 	URL string
-	Log *Log
+	Log *dbtest.Log
 
-	clock *clock
-}
-
-// clock is the time of a server. It runs with the real one, plus what a test has
-// added.
-type clock struct {
-	mu    sync.Mutex
-	ahead time.Duration
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Now().Add(c.ahead)
-}
-
-// Log keeps what a server logs, for tests that look into it.
-type Log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-// Write adds to the log.
-func (l *Log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-// String is everything logged so far.
-func (l *Log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// check fails the test if the server panicked, or logged a password or token.
-func (l *Log) check(t testing.TB) {
-	log := l.String()
-	if strings.Contains(log, "panic:") {
-		t.Error("the server panicked:\n" + log)
-	}
-	for _, planted := range []string{Password, "nxt_a_", "nxt_r_", "nxt_l_", "nxt_o_", "nxt_c_", "nxt_d_", "nxt_b_", "nxt_s_", "nxt_i_"} {
-		if strings.Contains(log, planted) {
-			t.Errorf("the server logged a secret (%s…):\n%s", planted, log)
-		}
-	}
+	clock *dbtest.Clock
 }
 
 // New starts a server over a fresh database, in --dev mode; each function may
 // change the configuration first. It stops with the test.
 func New(t testing.TB, change ...func(*config.Config)) *Server {
 	t.Helper()
-	return Over(t, database(t), change...)
+	return Over(t, dbtest.New(t), change...)
 }
 
 // Over starts a server over an existing database: a second replica (PostgreSQL),
@@ -103,7 +57,7 @@ func Over(t testing.TB, database string, change ...func(*config.Config)) *Server
 	for _, f := range change {
 		f(&cfg)
 	}
-	s := &Server{Log: &Log{}, clock: &clock{}}
+	s := &Server{Log: &dbtest.Log{}, clock: &dbtest.Clock{}}
 	web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.App.ServeHTTP(w, r) }))
 	s.URL = "http://" + web.Listener.Addr().String()
 	if cfg.PublicURL == ByName {
@@ -114,7 +68,7 @@ func Over(t testing.TB, database string, change ...func(*config.Config)) *Server
 		cfg.PublicURL = s.URL
 	}
 	a, err := app.Open(t.Context(), cfg, app.Seams{
-		Now: s.clock.now, Unsynced: true,
+		Now: s.clock.Now, Unsynced: true,
 		Log:     s.Logger(),
 		Examine: doctor.Shown,
 		Observe: func(a httpapi.Answer) { observe(t, a) },
@@ -128,7 +82,7 @@ func Over(t testing.TB, database string, change ...func(*config.Config)) *Server
 		web.CloseClientConnections() // long polls end
 		web.Close()
 		a.Close()
-		s.Log.check(t)
+		s.Log.Check(t, Password)
 	})
 	return s
 }
@@ -149,11 +103,7 @@ func observe(t testing.TB, a httpapi.Answer) {
 }
 
 // Advance moves the server's clock forward.
-func (s *Server) Advance(d time.Duration) {
-	s.clock.mu.Lock()
-	defer s.clock.mu.Unlock()
-	s.clock.ahead += d
-}
+func (s *Server) Advance(d time.Duration) { s.clock.Advance(d) }
 
 // RunJobs works every job that is due.
 func (s *Server) RunJobs(t testing.TB) {

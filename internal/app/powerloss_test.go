@@ -14,6 +14,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/db/powerloss"
+	"github.com/narthex-matrix/narthex/internal/dbtest"
 	"github.com/narthex-matrix/narthex/internal/id"
 )
 
@@ -24,7 +25,7 @@ func durably(t *testing.T, folder string) (s *apitest.Server, end func()) {
 	cfg := config.Default()
 	cfg.ServerName, cfg.Dev, cfg.Data = string(apitest.ServerName), true, folder
 	cfg.RateLimits.Enabled = false
-	s = &apitest.Server{Log: &apitest.Log{}}
+	s = &apitest.Server{Log: &dbtest.Log{}}
 	a, err := app.Open(t.Context(), cfg, app.Seams{Now: time.Now, Log: s.Logger()})
 	if err != nil {
 		t.Fatal(err)

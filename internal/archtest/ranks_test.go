@@ -47,7 +47,7 @@ var ranks = map[string]int{
 }
 
 // forTests are the packages that only tests import. They may import anything.
-var forTests = []string{"internal/apitest", "internal/pgtest", "internal/archtest", "internal/browsertest", "internal/db/powerloss"}
+var forTests = []string{"internal/apitest", "internal/dbtest", "internal/pgtest", "internal/archtest", "internal/browsertest", "internal/db/powerloss"}
 
 func TestImportsGoDown(t *testing.T) {
 	for _, p := range open(t).pkgs {

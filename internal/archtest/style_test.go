@@ -41,6 +41,7 @@ var doors = []door{
 	{[]string{"time.Now", "time.Since", "time.Until"}, "take call.Now, tx.Now or job.Now", map[string]string{
 		"cmd/":              "main fills the seams with the clock",
 		"internal/apitest/": "for tests only",
+		"internal/dbtest/":  "for tests only",
 		"signin/client.go":  "the clock of a program that sets none",
 		"docs/examples/":    "are whole programs",
 	}},
@@ -61,12 +62,13 @@ var doors = []door{
 		"cmd/narthex/main.go": "the root of all contexts",
 		"docs/examples/":      "are whole programs",
 		"internal/apitest/":   "for tests only",
+		"internal/dbtest/":    "for tests only",
 		"internal/pgtest/":    "for tests only",
 		"internal/bus/":       "the notification connection belongs to the process, not to a request",
 	}},
 	{[]string{"fmt.Print", "fmt.Printf", "fmt.Println", "builtin.print", "builtin.println"}, "log, or write to the writer that you were given", map[string]string{
-		"internal/apitest/": "says in a test's output which database it runs on",
-		"docs/examples/":    "are whole programs",
+		"internal/dbtest/": "says in a test's output which database it runs on",
+		"docs/examples/":   "are whole programs",
 	}},
 	{[]string{"builtin.panic"}, "return an error", map[string]string{
 		"internal/httpapi/": "route tables are built at start: a wrong row must not start",

@@ -21,8 +21,8 @@ func TestK16KilledAfterTheCommit(t *testing.T) {
 	m := startMail(t, "none")
 	p := connected(t, m, "none")
 	p.queue(t, note)
-	after := open(t, p.srv, nil, func(c *config.Config) { m.configure(c, "none") }) // another process
-	p.srv.Advance(mail.HeadStart + time.Second)
+	after := open(t, p.store, nil, func(c *config.Config) { m.configure(c, "none") }) // another process
+	p.store.Advance(mail.HeadStart + time.Second)
 	after.work(t)
 	after.expect(t, m, 1, 0)
 }
@@ -36,14 +36,14 @@ func TestK16KilledAfterTheSend(t *testing.T) {
 	is(t, p.SendAndDie(t.Context(), id), nil)
 	p.expect(t, m, 1, 1)
 
-	after := open(t, p.srv, nil, func(c *config.Config) { m.configure(c, "none") })
-	p.srv.Advance(mail.HeadStart + time.Second)
+	after := open(t, p.store, nil, func(c *config.Config) { m.configure(c, "none") })
+	p.store.Advance(mail.HeadStart + time.Second)
 	after.work(t)
 	after.expect(t, m, 1, 1) // the dead process may still be sending
-	p.srv.Advance(mail.Lease + time.Minute)
+	p.store.Advance(mail.Lease + time.Minute)
 	after.work(t)
 	after.expect(t, m, 2, 0)
-	p.srv.Advance(24 * time.Hour)
+	p.store.Advance(24 * time.Hour)
 	after.work(t)
 	after.expect(t, m, 2, 0)
 	for _, name := range []string{"Message-Id", "Date", "Subject"} {
@@ -63,12 +63,12 @@ func TestK16NoAnswer(t *testing.T) {
 	is(t, p.send(t, "alice@example.org"), mail.ErrLater)
 	p.expect(t, m, 1, 1)
 	for range 5 {
-		p.srv.Advance(time.Hour)
+		p.store.Advance(time.Hour)
 		p.work(t)
 	}
 	p.expect(t, m, 2, 0)
-	if !strings.Contains(p.srv.Log.String(), "a mail was sent twice, and is given up") {
-		t.Errorf("the log does not say so:\n%s", p.srv.Log.String())
+	if !strings.Contains(p.store.Log.String(), "a mail was sent twice, and is given up") {
+		t.Errorf("the log does not say so:\n%s", p.store.Log.String())
 	}
 }
 
@@ -76,14 +76,14 @@ func TestK16NothingIsSentForATransactionThatFails(t *testing.T) {
 	m := startMail(t, "none")
 	p := connected(t, m, "none")
 	broken := errors.New("broken")
-	err := p.srv.App.DB.Write(t.Context(), func(tx *db.Tx) error {
+	err := p.store.DB.Write(t.Context(), func(tx *db.Tx) error {
 		if _, err := p.Queue(tx, note); err != nil {
 			return err
 		}
 		return broken
 	})
 	is(t, err, broken)
-	p.srv.Advance(time.Hour)
+	p.store.Advance(time.Hour)
 	p.work(t)
 	p.expect(t, m, 0, 0)
 }
@@ -109,23 +109,23 @@ func TestAMailIsGivenUpWhenItIsOfNoUse(t *testing.T) {
 	m.answers = []error{answer(450, smtp.EnhancedCode{4, 2, 0}, "later"), answer(450, smtp.EnhancedCode{4, 2, 0}, "later")}
 	p := connected(t, m, "none")
 	short := note
-	err := p.srv.App.DB.Write(t.Context(), func(tx *db.Tx) (err error) {
+	err := p.store.DB.Write(t.Context(), func(tx *db.Tx) (err error) {
 		short.Expires = tx.Now.Add(time.Minute)
 		return nil
 	})
 	is(t, err, nil)
 	is(t, p.Deliver(t.Context(), p.queue(t, short)), mail.ErrLater)
 	is(t, p.Deliver(t.Context(), p.queue(t, note)), mail.ErrLater)
-	p.srv.Advance(time.Hour)
+	p.store.Advance(time.Hour)
 	p.work(t)
 	p.expect(t, m, 1, 0) // the other one, which had time
-	if !strings.Contains(p.srv.Log.String(), "could not be delivered in time and is given up") {
-		t.Errorf("the log does not say so:\n%s", p.srv.Log.String())
+	if !strings.Contains(p.store.Log.String(), "could not be delivered in time and is given up") {
+		t.Errorf("the log does not say so:\n%s", p.store.Log.String())
 	}
 
 	m.set(func() { m.answers = make([]error, 0) })
 	p.queue(t, note)
-	p.srv.Advance(mail.Lifetime + time.Minute)
+	p.store.Advance(mail.Lifetime + time.Minute)
 	p.work(t)
 	p.expect(t, m, 1, 0)
 }

@@ -13,14 +13,14 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/dbtest"
 	"github.com/narthex-matrix/narthex/internal/jobs"
 	"github.com/narthex-matrix/narthex/internal/mail"
 )
 
-func TestMain(m *testing.M) { apitest.Main(m) }
+func TestMain(m *testing.M) { dbtest.Main(m) }
 
 const token = "tokentokentokentokentokentoken99"
 
@@ -29,13 +29,14 @@ var validation = mail.Validation{Link: "https://narthex.test/submit?sid=1&token=
 // post is a service with a database and a worker of its jobs.
 type post struct {
 	*mail.Service
-	srv    *apitest.Server
+	store  *dbtest.Store
 	runner *jobs.Runner
 }
 
-func open(t *testing.T, srv *apitest.Server, roots *x509.CertPool, change ...func(*config.Config)) post {
+func open(t *testing.T, store *dbtest.Store, roots *x509.CertPool, change ...func(*config.Config)) post {
 	t.Helper()
-	cfg := srv.App.Config
+	cfg := config.Default()
+	cfg.ServerName, cfg.Database, cfg.RateLimits.Enabled = "narthex.test", store.Database, false
 	cfg.Dev, cfg.PublicURL = false, "https://narthex.test"
 	for _, f := range change {
 		f(&cfg)
@@ -47,20 +48,20 @@ func open(t *testing.T, srv *apitest.Server, roots *x509.CertPool, change ...fun
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := post{srv: srv, Service: mail.New(mail.Deps{DB: srv.App.DB, Config: cfg, Log: srv.Logger(), Templates: templates, Roots: roots})}
-	p.runner = jobs.NewRunner(srv.App.DB, srv.Logger(), p.Jobs())
+	p := post{store: store, Service: mail.New(mail.Deps{DB: store.DB, Config: cfg, Log: store.Log.Logger(), Templates: templates, Roots: roots})}
+	p.runner = jobs.NewRunner(store.DB, store.Log.Logger(), p.Jobs())
 	return p
 }
 
 // connected is a service over a fresh database that uses the mail server.
 func connected(t *testing.T, m *mailServer, encryption string, change ...func(*config.Config)) post {
 	t.Helper()
-	return open(t, apitest.New(t), m.roots, append([]func(*config.Config){func(c *config.Config) { m.configure(c, encryption) }}, change...)...)
+	return open(t, dbtest.Open(t), m.roots, append([]func(*config.Config){func(c *config.Config) { m.configure(c, encryption) }}, change...)...)
 }
 
 func (p post) queue(t *testing.T, m mail.Message) (id string) {
 	t.Helper()
-	err := p.srv.App.DB.Write(t.Context(), func(tx *db.Tx) (err error) {
+	err := p.store.DB.Write(t.Context(), func(tx *db.Tx) (err error) {
 		id, err = p.Queue(tx, m)
 		return err
 	})
@@ -88,7 +89,7 @@ func (p post) work(t *testing.T) int {
 // waiting is the number of mails in the outbox.
 func (p post) waiting(t *testing.T) (n int64) {
 	t.Helper()
-	err := p.srv.App.DB.Read(t.Context(), func(tx *db.Tx) (err error) {
+	err := p.store.DB.Read(t.Context(), func(tx *db.Tx) (err error) {
 		n, err = db.Value[int64](tx, `SELECT COUNT(*) FROM mail_outbox`)
 		return err
 	})
@@ -237,10 +238,10 @@ func TestTP34APermanentRefusal(t *testing.T) {
 			p := connected(t, m, "none")
 			is(t, p.send(t, "alice@example.org"), mail.ErrRefused)
 			p.expect(t, m, 0, 0)
-			p.srv.Advance(time.Hour)
+			p.store.Advance(time.Hour)
 			p.work(t)
 			p.expect(t, m, 0, 0)
-			log := p.srv.Log.String()
+			log := p.store.Log.String()
 			if !strings.Contains(log, "a mail was refused") || !strings.Contains(log, "the mail server answered 55") {
 				t.Errorf("the log does not say so:\n%s", log)
 			}
@@ -262,16 +263,16 @@ func TestTP34ATransientFailure(t *testing.T) {
 	if n := p.work(t); n != 0 {
 		t.Errorf("%d jobs before their time", n)
 	}
-	p.srv.Advance(mail.HeadStart + time.Second)
+	p.store.Advance(mail.HeadStart + time.Second)
 	p.work(t)
 	p.expect(t, m, 0, 1)
-	p.srv.Advance(6 * time.Second) // the first step of the back-off
+	p.store.Advance(6 * time.Second) // the first step of the back-off
 	p.work(t)
 	p.expect(t, m, 1, 0)
-	p.srv.Advance(time.Hour)
+	p.store.Advance(time.Hour)
 	p.work(t)
 	p.expect(t, m, 1, 0)
-	if log := p.srv.Log.String(); strings.Contains(log, "alice") {
+	if log := p.store.Log.String(); strings.Contains(log, "alice") {
 		t.Errorf("the log names somebody:\n%s", log)
 	}
 }
@@ -286,13 +287,13 @@ func TestTheMailServerIsDownAndComesBack(t *testing.T) {
 	for range 3 {
 		is(t, p.send(t, "alice@example.org"), mail.ErrLater)
 	}
-	p.srv.Advance(mail.HeadStart + time.Second)
+	p.store.Advance(mail.HeadStart + time.Second)
 	if n := p.work(t); n != 3 {
 		t.Errorf("%d jobs, want 3", n)
 	}
 	p.expect(t, m, 0, 3)
 	m.listen("none", address)
-	p.srv.Advance(time.Minute)
+	p.store.Advance(time.Minute)
 	p.work(t)
 	p.expect(t, m, 3, 0)
 }
@@ -321,7 +322,7 @@ func TestAServerThatIsDownIsNotCalledForEveryMailAtOnce(t *testing.T) {
 	for range 10 {
 		p.queue(t, mail.Message{To: "alice@example.org", Template: mail.Test, Data: mail.Nothing{}})
 	}
-	p.srv.Advance(mail.HeadStart + time.Second)
+	p.store.Advance(mail.HeadStart + time.Second)
 	p.work(t)
 	if n := len(called); n != 1 {
 		t.Errorf("%d calls for 10 mails, want 1", n)
@@ -334,18 +335,18 @@ func TestAServerThatIsDownIsNotCalledForEveryMailAtOnce(t *testing.T) {
 // TestDevPrints holds that --dev without a mail server shows mails in the log, and
 // that a server without both sends none.
 func TestDevPrints(t *testing.T) {
-	p := open(t, apitest.New(t), nil, func(c *config.Config) { c.Dev = true })
+	p := open(t, dbtest.Open(t), nil, func(c *config.Config) { c.Dev = true })
 	if !p.Configured() {
 		t.Error("--dev should print")
 	}
 	is(t, p.send(t, "alice@example.org"), nil)
-	if log := p.srv.Log.String(); !strings.Contains(log, "alice@example.org") || !strings.Contains(log, validation.Link) {
+	if log := p.store.Log.String(); !strings.Contains(log, "alice@example.org") || !strings.Contains(log, validation.Link) {
 		t.Errorf("the log:\n%s", log)
 	}
 	if n := p.waiting(t); n != 0 {
 		t.Errorf("%d mails are left", n)
 	}
-	p = open(t, p.srv, nil)
+	p = open(t, p.store, nil)
 	if p.Configured() {
 		t.Error("without a mail server nothing can be sent")
 	}

@@ -42,7 +42,7 @@ func TestEncryptionIsNeverGivenUp(t *testing.T) {
 			if len(m.offered) > 0 {
 				t.Errorf("the server has seen %q", m.offered)
 			}
-			if log := p.srv.Log.String(); !strings.Contains(log, "the mail server cannot be used") || strings.Contains(log, "hunter2") {
+			if log := p.store.Log.String(); !strings.Contains(log, "the mail server cannot be used") || strings.Contains(log, "hunter2") {
 				t.Errorf("the log:\n%s", log)
 			}
 		})
@@ -59,14 +59,14 @@ func TestAWrongPassword(t *testing.T) {
 	p.expect(t, m, 0, 0)
 
 	p.queue(t, note)
-	p.srv.Advance(time.Minute)
+	p.store.Advance(time.Minute)
 	p.work(t)
 	p.expect(t, m, 0, 1)
 	m.set(func() { m.password = "hunter2" })
-	p.srv.Advance(time.Hour)
+	p.store.Advance(time.Hour)
 	p.work(t)
 	p.expect(t, m, 1, 0)
-	log := p.srv.Log.String()
+	log := p.store.Log.String()
 	if !strings.Contains(log, "the mail server answered 535") || strings.Contains(log, "hunter2") {
 		t.Errorf("the log:\n%s", log)
 	}

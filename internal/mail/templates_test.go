@@ -102,7 +102,7 @@ func TestDataThatNoMailCanBeMadeOf(t *testing.T) {
 		"two addresses":   {mail.Message{To: "a@b.example, c@d.example", Template: mail.Test, Data: mail.Nothing{}}, "this is not a mail address such as alice@example.org"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := p.srv.App.DB.Write(t.Context(), func(tx *db.Tx) error {
+			err := p.store.DB.Write(t.Context(), func(tx *db.Tx) error {
 				_, err := p.Queue(tx, test.mail)
 				return err
 			})

@@ -7,15 +7,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/dbtest"
 	"github.com/narthex-matrix/narthex/internal/sms"
 )
 
 func (p post) allowed(t *testing.T, number string) (err error) {
 	t.Helper()
-	readErr := p.srv.App.DB.Read(t.Context(), func(tx *db.Tx) error {
+	readErr := p.store.DB.Read(t.Context(), func(tx *db.Tx) error {
 		err = p.Allowed(tx, number)
 		return nil
 	})
@@ -29,8 +29,8 @@ func (p post) allowed(t *testing.T, number string) (err error) {
 // anything.
 func TestTP47Destinations(t *testing.T) {
 	g := startGateway(t)
-	p := open(t, apitest.New(t), webhook(g))
-	none := open(t, p.srv, webhook(g), func(c *config.Config) { c.SMS.Countries = nil })
+	p := open(t, dbtest.Open(t), webhook(g))
+	none := open(t, p.store, webhook(g), func(c *config.Config) { c.SMS.Countries = nil })
 	is(t, none.allowed(t, german), sms.ErrDestination)
 	for number, want := range map[string]error{
 		german: nil, english: nil,
@@ -71,12 +71,12 @@ func TestTP48Limits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := startGateway(t)
 			change := func(c *config.Config) { test.change(&c.SMS) }
-			p := open(t, apitest.New(t), webhook(g), change)
+			p := open(t, dbtest.Open(t), webhook(g), change)
 			last := len(test.numbers) - 1
 			for _, number := range test.numbers[:last] {
 				is(t, p.send(t, number), nil)
 			}
-			p = open(t, p.srv, webhook(g), change) // a restart forgets nothing
+			p = open(t, p.store, webhook(g), change) // a restart forgets nothing
 			_, err := p.queue(t, test.numbers[last])
 			var limit *sms.LimitError
 			if !errors.As(err, &limit) || limit.Limit != test.limit || limit.After <= 23*time.Hour || limit.After > 24*time.Hour || !errors.Is(err, sms.ErrLimit) {
@@ -84,11 +84,11 @@ func TestTP48Limits(t *testing.T) {
 			}
 			is(t, p.allowed(t, test.numbers[last]), sms.ErrLimit)
 			p.expect(t, g, last, 0)
-			if told := strings.Contains(p.srv.Log.String(), test.limit); told != (name != "number") {
+			if told := strings.Contains(p.store.Log.String(), test.limit); told != (name != "number") {
 				t.Errorf("the operator was told: %v", told)
 			}
 
-			p.srv.Advance(limit.After + time.Minute)
+			p.store.Advance(limit.After + time.Minute)
 			is(t, p.allowed(t, test.numbers[last]), nil)
 			p.work(t) // sweeps
 			is(t, p.send(t, test.numbers[last]), nil)
@@ -98,7 +98,7 @@ func TestTP48Limits(t *testing.T) {
 
 func TestNothingIsSpentWithoutABudget(t *testing.T) {
 	g := startGateway(t)
-	p := open(t, apitest.New(t), webhook(g), func(c *config.Config) { c.SMS.Limits.Spend, c.SMS.Price = 0, 0 })
+	p := open(t, dbtest.Open(t), webhook(g), func(c *config.Config) { c.SMS.Limits.Spend, c.SMS.Price = 0, 0 })
 	is(t, p.send(t, german), sms.ErrLimit)
 	p.expect(t, g, 0, 0)
 }
@@ -106,7 +106,7 @@ func TestNothingIsSpentWithoutABudget(t *testing.T) {
 // TestTheLastPlaceIsTakenByOneAtOnce asks for more at once than the limit allows.
 func TestTheLastPlaceIsTakenByOneAtOnce(t *testing.T) {
 	g := startGateway(t)
-	p := open(t, apitest.New(t), webhook(g), func(c *config.Config) { c.SMS.Limits.PerNumber = 3 })
+	p := open(t, dbtest.Open(t), webhook(g), func(c *config.Config) { c.SMS.Limits.PerNumber = 3 })
 	var wg sync.WaitGroup
 	for range 12 {
 		wg.Go(func() {
@@ -142,18 +142,18 @@ func TestSegments(t *testing.T) {
 
 func TestTexts(t *testing.T) {
 	g := startGateway(t)
-	p := open(t, apitest.New(t), webhook(g), func(c *config.Config) { c.SMS.Limits.PerNumber = 100 })
+	p := open(t, dbtest.Open(t), webhook(g), func(c *config.Config) { c.SMS.Limits.PerNumber = 100 })
 	for text, want := range map[string]error{
 		"": sms.ErrText, " \n": sms.ErrText, "\u202e\x00": sms.ErrText, strings.Repeat("a", 601): sms.ErrText,
 		strings.Repeat("a", 600): nil, "a\u202e\x1bb\nc": nil,
 	} {
-		err := p.srv.App.DB.Write(t.Context(), func(tx *db.Tx) error {
+		err := p.store.DB.Write(t.Context(), func(tx *db.Tx) error {
 			_, err := p.Queue(tx, sms.Message{To: german, Text: text})
 			return err
 		})
 		is(t, err, want)
 	}
-	p.srv.Advance(time.Minute)
+	p.store.Advance(time.Minute)
 	p.work(t)
 	for _, c := range g.calls() {
 		if strings.Contains(c.body, `\u202e`) || strings.Contains(c.body, "\u202e") || strings.Contains(c.body, `\u001b`) {

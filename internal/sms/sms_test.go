@@ -15,14 +15,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/dbtest"
 	"github.com/narthex-matrix/narthex/internal/jobs"
 	"github.com/narthex-matrix/narthex/internal/sms"
 )
 
-func TestMain(m *testing.M) { apitest.Main(m) }
+func TestMain(m *testing.M) { dbtest.Main(m) }
 
 // The numbers of nobody in particular.
 const (
@@ -85,13 +85,14 @@ func (g *gateway) calls() []call {
 
 type post struct {
 	*sms.Service
-	srv    *apitest.Server
+	store  *dbtest.Store
 	runner *jobs.Runner
 }
 
-func open(t *testing.T, srv *apitest.Server, change ...func(*config.Config)) post {
+func open(t *testing.T, store *dbtest.Store, change ...func(*config.Config)) post {
 	t.Helper()
-	cfg := srv.App.Config
+	cfg := config.Default()
+	cfg.ServerName, cfg.Database, cfg.RateLimits.Enabled = "narthex.test", store.Database, false
 	cfg.Dev = false
 	cfg.SMS.Countries = []string{"DE", "GB"}
 	for _, f := range change {
@@ -100,8 +101,8 @@ func open(t *testing.T, srv *apitest.Server, change ...func(*config.Config)) pos
 	if err := cfg.Check(); err != nil {
 		t.Fatal(err)
 	}
-	p := post{srv: srv, Service: sms.New(sms.Deps{DB: srv.App.DB, Config: cfg, Log: srv.Logger()})}
-	p.runner = jobs.NewRunner(srv.App.DB, srv.Logger(), p.Jobs())
+	p := post{store: store, Service: sms.New(sms.Deps{DB: store.DB, Config: cfg, Log: store.Log.Logger()})}
+	p.runner = jobs.NewRunner(store.DB, store.Log.Logger(), p.Jobs())
 	return p
 }
 
@@ -117,7 +118,7 @@ func twilio(g *gateway) func(*config.Config) {
 
 func (p post) queue(t *testing.T, to string) (id string, err error) {
 	t.Helper()
-	err = p.srv.App.DB.Write(t.Context(), func(tx *db.Tx) (err error) {
+	err = p.store.DB.Write(t.Context(), func(tx *db.Tx) (err error) {
 		id, err = p.Queue(tx, sms.Message{To: to, Text: "Your code is 123456"})
 		return err
 	})
@@ -146,7 +147,7 @@ func (p post) expect(t *testing.T, g *gateway, calls, waiting int) {
 		t.Errorf("the gateway has %d calls, want %d", got, calls)
 	}
 	var n int64
-	err := p.srv.App.DB.Read(t.Context(), func(tx *db.Tx) (err error) {
+	err := p.store.DB.Read(t.Context(), func(tx *db.Tx) (err error) {
 		n, err = db.Value[int64](tx, `SELECT COUNT(*) FROM sms_outbox`)
 		return err
 	})
@@ -164,7 +165,7 @@ func is(t *testing.T, got, want error) {
 
 func TestTheWebhookIsSigned(t *testing.T) {
 	g := startGateway(t)
-	p := open(t, apitest.New(t), webhook(g))
+	p := open(t, dbtest.Open(t), webhook(g))
 	is(t, p.send(t, german), nil)
 	p.expect(t, g, 1, 0)
 	got := g.calls()[0]
@@ -187,7 +188,7 @@ func TestTheWebhookIsSigned(t *testing.T) {
 func TestTwilio(t *testing.T) {
 	for from, field := range map[string]string{"+4915000000000": "From", "Narthex": "From", "MG1": "MessagingServiceSid"} {
 		g := startGateway(t)
-		p := open(t, apitest.New(t), twilio(g), func(c *config.Config) { c.SMS.Twilio.From = from })
+		p := open(t, dbtest.Open(t), twilio(g), func(c *config.Config) { c.SMS.Twilio.From = from })
 		is(t, p.send(t, german), nil)
 		p.expect(t, g, 1, 0)
 		got := g.calls()[0]
@@ -209,17 +210,17 @@ func TestTP34(t *testing.T) {
 			t.Run(name+" "+http.StatusText(status), func(t *testing.T) {
 				g := startGateway(t)
 				g.answers = []int{status}
-				p := open(t, apitest.New(t), change(g))
+				p := open(t, dbtest.Open(t), change(g))
 				is(t, p.send(t, german), want)
 				later := 0
 				if errors.Is(want, sms.ErrLater) {
 					later = 1
 				}
 				p.expect(t, g, 1, later)
-				p.srv.Advance(time.Hour)
+				p.store.Advance(time.Hour)
 				p.work(t)
 				p.expect(t, g, 1+later, 0)
-				log := p.srv.Log.String()
+				log := p.store.Log.String()
 				if strings.Contains(log, german) || strings.Contains(log, "hunter2") || strings.Contains(log, "123456") || strings.Contains(log, g.URL) {
 					t.Errorf("the log names somebody:\n%s", log)
 				}
@@ -233,15 +234,15 @@ func TestTP34(t *testing.T) {
 func TestAPromisedMessageWaitsForTheOperator(t *testing.T) {
 	g := startGateway(t)
 	g.answers = []int{401, 401}
-	p := open(t, apitest.New(t), twilio(g))
+	p := open(t, dbtest.Open(t), twilio(g))
 	_, err := p.queue(t, german)
 	is(t, err, nil)
 	for range 2 {
-		p.srv.Advance(time.Minute)
+		p.store.Advance(time.Minute)
 		p.work(t)
 	}
 	p.expect(t, g, 2, 1)
-	p.srv.Advance(time.Hour)
+	p.store.Advance(time.Hour)
 	p.work(t)
 	p.expect(t, g, 3, 0)
 }
@@ -250,37 +251,37 @@ func TestTheGatewayIsDownAndComesBack(t *testing.T) {
 	g := startGateway(t)
 	address := g.URL
 	g.Close()
-	p := open(t, apitest.New(t), webhook(g))
+	p := open(t, dbtest.Open(t), webhook(g))
 	is(t, p.send(t, german), sms.ErrLater)
 	is(t, p.send(t, german2), sms.ErrLater)
-	p.srv.Advance(time.Minute)
+	p.store.Advance(time.Minute)
 	p.work(t)
 	p.expect(t, g, 0, 2)
 
 	again := startGateway(t)
-	after := open(t, p.srv, webhook(again)) // a restart
-	p.srv.Advance(time.Hour)
+	after := open(t, p.store, webhook(again)) // a restart
+	p.store.Advance(time.Hour)
 	after.work(t)
 	after.expect(t, again, 2, 0)
-	if log := p.srv.Log.String(); strings.Contains(log, address) {
+	if log := p.store.Log.String(); strings.Contains(log, address) {
 		t.Errorf("the log has the address of the gateway, which can hold a secret:\n%s", log)
 	}
 }
 
 func TestK16KilledAfterTheSend(t *testing.T) {
 	g := startGateway(t)
-	p := open(t, apitest.New(t), webhook(g))
+	p := open(t, dbtest.Open(t), webhook(g))
 	id, err := p.queue(t, german)
 	is(t, err, nil)
 	is(t, p.SendAndDie(t.Context(), id), nil)
 	is(t, p.Deliver(t.Context(), id), sms.ErrLater) // the dead process may still be sending
-	p.srv.Advance(sms.HeadStart + time.Second)
+	p.store.Advance(sms.HeadStart + time.Second)
 	p.work(t)
 	p.expect(t, g, 1, 1)
-	p.srv.Advance(sms.Lease + time.Minute)
+	p.store.Advance(sms.Lease + time.Minute)
 	p.work(t)
 	p.expect(t, g, 2, 0)
-	p.srv.Advance(24 * time.Hour)
+	p.store.Advance(24 * time.Hour)
 	p.work(t)
 	p.expect(t, g, 2, 0)
 	if calls := g.calls(); calls[0].body != calls[1].body {
@@ -290,11 +291,11 @@ func TestK16KilledAfterTheSend(t *testing.T) {
 
 func TestK16KilledAfterTheCommit(t *testing.T) {
 	g := startGateway(t)
-	p := open(t, apitest.New(t), webhook(g))
+	p := open(t, dbtest.Open(t), webhook(g))
 	_, err := p.queue(t, german)
 	is(t, err, nil)
-	after := open(t, p.srv, webhook(g))
-	p.srv.Advance(sms.HeadStart + time.Second)
+	after := open(t, p.store, webhook(g))
+	p.store.Advance(sms.HeadStart + time.Second)
 	after.work(t)
 	after.expect(t, g, 1, 0)
 }
@@ -304,10 +305,10 @@ func TestK16KilledAfterTheCommit(t *testing.T) {
 func TestK16NoAnswer(t *testing.T) {
 	g := startGateway(t)
 	g.hangUp = true
-	p := open(t, apitest.New(t), webhook(g))
+	p := open(t, dbtest.Open(t), webhook(g))
 	is(t, p.send(t, german), sms.ErrLater)
 	for range 5 {
-		p.srv.Advance(time.Hour)
+		p.store.Advance(time.Hour)
 		p.work(t)
 	}
 	p.expect(t, g, 2, 0)
@@ -315,29 +316,29 @@ func TestK16NoAnswer(t *testing.T) {
 
 func TestAMessageIsGivenUpWhenItIsOfNoUse(t *testing.T) {
 	g := startGateway(t)
-	p := open(t, apitest.New(t), webhook(g))
-	err := p.srv.App.DB.Write(t.Context(), func(tx *db.Tx) error {
+	p := open(t, dbtest.Open(t), webhook(g))
+	err := p.store.DB.Write(t.Context(), func(tx *db.Tx) error {
 		_, err := p.Queue(tx, sms.Message{To: german, Text: "x", Expires: tx.Now.Add(time.Minute)})
 		return err
 	})
 	is(t, err, nil)
-	p.srv.Advance(2 * time.Minute)
+	p.store.Advance(2 * time.Minute)
 	p.work(t)
 	p.expect(t, g, 0, 0)
 }
 
 func TestDevPrints(t *testing.T) {
-	p := open(t, apitest.New(t), func(c *config.Config) { c.Dev = true })
+	p := open(t, dbtest.Open(t), func(c *config.Config) { c.Dev = true })
 	if !p.Configured() {
 		t.Error("--dev should print")
 	}
 	for range 10 { // without limits
 		is(t, p.send(t, french), nil)
 	}
-	if log := p.srv.Log.String(); !strings.Contains(log, "+"+french) || !strings.Contains(log, "Your code is 123456") {
+	if log := p.store.Log.String(); !strings.Contains(log, "+"+french) || !strings.Contains(log, "Your code is 123456") {
 		t.Errorf("the log:\n%s", log)
 	}
-	p = open(t, p.srv)
+	p = open(t, p.store)
 	if p.Configured() {
 		t.Error("without a gateway nothing can be sent")
 	}

@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/config"
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/dbtest"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/mail"
@@ -26,7 +26,7 @@ import (
 	"github.com/narthex-matrix/narthex/internal/validation"
 )
 
-func TestMain(m *testing.M) { apitest.Main(m) }
+func TestMain(m *testing.M) { dbtest.Main(m) }
 
 const (
 	clientSecret = "a.client=secret_-1"
@@ -40,11 +40,11 @@ const (
 // routes. Messages are written into its log, as with --dev.
 type world struct {
 	*validation.Service
-	t   testing.TB
-	srv *apitest.Server
-	db  *db.DB
-	web *httptest.Server
-	out *record
+	t     testing.TB
+	store *dbtest.Store
+	db    *db.DB
+	web   *httptest.Server
+	out   *record
 
 	mu     sync.Mutex
 	ahead  time.Duration
@@ -71,13 +71,13 @@ func (r *record) String() string {
 
 func newWorld(t testing.TB, change ...func(*config.Config)) *world {
 	t.Helper()
-	return over(t, apitest.New(t), change...)
+	return over(t, dbtest.Open(t), change...)
 }
 
 // over is a world over the database of a server; two over one are replicas.
-func over(t testing.TB, srv *apitest.Server, change ...func(*config.Config)) *world {
+func over(t testing.TB, store *dbtest.Store, change ...func(*config.Config)) *world {
 	t.Helper()
-	w := &world{t: t, srv: srv, db: srv.App.DB, out: &record{}}
+	w := &world{t: t, store: store, db: store.DB, out: &record{}}
 	log := slog.New(slog.NewTextHandler(w.out, nil))
 	cfg := config.Default()
 	cfg.ServerName, cfg.PublicURL, cfg.RateLimits.Enabled = "narthex.test", "https://matrix.narthex.test", false
@@ -130,7 +130,7 @@ func (w *world) advance(d time.Duration) {
 	w.mu.Lock()
 	w.ahead += d
 	w.mu.Unlock()
-	w.srv.Advance(d)
+	w.store.Advance(d)
 }
 
 func from(ip string) *httpapi.Call { return &httpapi.Call{Addr: netip.MustParseAddr(ip)} }

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/dbtest"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/jobs"
 	"github.com/narthex-matrix/narthex/internal/validation"
@@ -63,12 +63,12 @@ func TestTP30_SessionsSurviveARestartAndAreSwept(t *testing.T) {
 	w := newWorld(t)
 	req := byMail(validation.Register)
 	in := w.submission(req, w.send(req))
-	later := over(t, w.srv) // another process
+	later := over(t, w.store) // another process
 	later.ahead = w.ahead
 	if err := later.submit(in); err != nil {
 		t.Fatal(err)
 	}
-	runner := jobs.NewRunner(w.db, w.srv.Logger(), w.Jobs())
+	runner := jobs.NewRunner(w.db, w.store.Log.Logger(), w.Jobs())
 	if err := runner.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -89,11 +89,11 @@ func TestTP30_SessionsSurviveARestartAndAreSwept(t *testing.T) {
 // TestManySubmitsAtOnce holds over two replicas that no guess goes uncounted, and that
 // a right token is good however often it comes.
 func TestManySubmitsAtOnce(t *testing.T) {
-	srv := apitest.New(t)
-	first := over(t, srv)
-	second := over(t, srv)
-	if srv.App.DB.Dialect() == db.Postgres {
-		second = over(t, apitest.Over(t, srv.App.Config.Database))
+	store := dbtest.Open(t)
+	first := over(t, store)
+	second := over(t, store)
+	if store.DB.Dialect() == db.Postgres {
+		second = over(t, dbtest.Over(t, store.Database))
 	}
 	at := func(n int, f func(w *world)) {
 		var wait sync.WaitGroup
