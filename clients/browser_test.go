@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/narthex-matrix/narthex/internal/browsertest"
 )
 
 const wasmFile = "matrix_sdk_crypto_wasm_bg.wasm"
@@ -49,15 +51,7 @@ func serveApp(t *testing.T, script string) string {
 // hireInBrowser is hire for a script in Chromium.
 func hireInBrowser(t *testing.T, script string) *worker {
 	t.Helper()
-	chromium, err := exec.LookPath("chromium")
-	need(t, err != nil, "install Chromium (Debian: apt-get install chromium)")
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
-	browser, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	browser, cancel = chromedp.NewContext(browser)
-	t.Cleanup(cancel)
+	browser := browsertest.Tab(t)
 	ready := chromedp.Poll[chromedp.Void]("globalThis.carryOut !== undefined", chromedp.WithPollingTimeout(patience))
 	if err := chromedp.Do(browser, chromedp.Navigate(serveApp(t, script)), ready); err != nil {
 		t.Fatal(err)

@@ -7,10 +7,11 @@ import (
 	"testing"
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
+	"github.com/narthex-matrix/narthex/internal/browsertest"
 	"github.com/narthex-matrix/narthex/internal/config"
 )
 
-func TestMain(m *testing.M) { apitest.Main(m) }
+func TestMain(m *testing.M) { apitest.Main(m, browsertest.End) }
 
 // need skips the test, with what to install, where something is missing; with
 // CI=true it fails.

@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
+	"github.com/narthex-matrix/narthex/internal/browsertest"
 )
 
 const hydrogenPage = `<!doctype html><title>loading</title><link rel="stylesheet" href="/hydrogen.css"><div id="app" class="hydrogen"></div><script type="module" src="/hydrogen.js"></script>`
@@ -23,9 +24,8 @@ const hydrogenPage = `<!doctype html><title>loading</title><link rel="stylesheet
 // Hydrogen speaks r0 only.
 func TestHydrogen(t *testing.T) {
 	needNode(t)
-	chromium, err := exec.LookPath("chromium")
-	need(t, err != nil, "install Chromium (Debian: apt-get install chromium)")
-
+	srv := apitest.New(t)
+	ctx := browsertest.Tab(t)
 	folder := t.TempDir()
 	bundle := exec.CommandContext(t.Context(), "node_modules/.bin/esbuild", "hydrogen.mjs", "--bundle", "--format=esm",
 		"--log-level=error", "--external:node:crypto", "--external:path", "--external:fs", "--external:crypto",
@@ -53,19 +53,10 @@ func TestHydrogen(t *testing.T) {
 	}))
 	defer pages.Close()
 
-	srv := apitest.New(t)
 	alice, bob := srv.User(t, "alice"), srv.User(t, "bob")
 	room := alice.CreateRoom(t, map[string]any{"name": "Hall", "preset": "public_chat"})
 	room.Join(t, bob)
 	room.Send(t, alice, "Is anybody at the door?")
-
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	defer cancel()
-	ctx, cancel = chromedp.NewContext(ctx)
-	defer cancel()
 
 	query := url.Values{"homeserver": {srv.URL}, "user": {string(bob.UserID)}, "password": {apitest.Password}, "room": {string(room.ID)}}
 	wait := func(condition string) chromedp.Action[chromedp.Void] {

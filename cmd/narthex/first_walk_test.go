@@ -49,6 +49,7 @@ func TestFirstWalk(t *testing.T) {
 	t.Setenv("NARTHEX_LISTEN", "127.0.0.1:0") // or several tests would meet at one port
 	srv := start(t)
 	printed := srv.out.String()
+	t.Cleanup(browsertest.End)
 	b := browsertest.New(t, srv.url)
 	b.Open(t, linkAfter(t, printed, "There is no administrator yet"))
 	wantHeading(t, b, "Make the first administrator")

@@ -3,12 +3,15 @@
 //
 // Scripts are switched off, so that what works here works without them. Where
 // Chromium is not installed a test is skipped, but for CI, where it fails.
+//
+// To start Chromium takes longer than most tests, so that there is one for all tests of
+// a package. Each [Browser] has cookies, storage and a cache of its own in it. The
+// package's TestMain ends it with [End].
 package browsertest
 
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,42 +23,25 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Browser is one tab of a browser with a profile of its own.
+// Browser is one tab, with a profile of its own.
 type Browser struct {
 	ctx  context.Context
 	site string
 }
 
-// Engine is the environment variable in which package apitest says over which database
+// Engine is the environment variable in which package dbtest says over which database
 // the tests run just now.
 const Engine = "NARTHEX_TEST_ENGINE"
 
 // patience is how long one step may take before the test fails.
 const patience = time.Minute
 
-// New starts a browser for a site, such as http://127.0.0.1:1234.
+// New gives a browser for a site, such as http://127.0.0.1:1234.
 func New(t testing.TB, site string) *Browser {
 	t.Helper()
-	if os.Getenv(Engine) == "postgres" {
-		t.Skip("what a browser does with a page does not depend on the database: seen over SQLite")
-	}
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("install Chromium (Debian: apt-get install chromium)")
-		}
-		t.Skip("install Chromium (Debian: apt-get install chromium)")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-features", "BackForwardCache,Translate")) // so that going back asks the server
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
+	ctx := Tab(t)
 	b := &Browser{ctx: ctx, site: site}
-	err = chromedp.Do(ctx, call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}),
+	err := chromedp.Do(ctx, call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}),
 		call(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}))
 	if err != nil {
 		t.Fatal(err)

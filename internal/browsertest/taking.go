@@ -34,6 +34,7 @@ func (b *Browser) Download(t testing.TB, link string) (name string, content []by
 	begun, progress := chromedp.Events(ctx, browser.DownloadWillBegin), chromedp.Events(ctx, browser.DownloadProgress)
 	b.do(t, "downloading "+link, call(browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
 		Behavior: browser.SetDownloadBehaviorBehaviorAllowAndName, DownloadPath: folder, EventsEnabled: &events,
+		BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
 	}), chromedp.Click(chromedp.Search(`//a[normalize-space()="`+link+`"]`)))
 	for e, err := range begun {
 		if err != nil {

@@ -223,6 +223,7 @@ func TestPictures(t *testing.T) {
 	})
 	site := httptest.NewServer(mux)
 	defer site.Close()
+	t.Cleanup(browsertest.End)
 	b := browsertest.New(t, site.URL)
 	narrow := browsertest.Size{Width: 320, Height: 640}
 	for name := range pages {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
+	"github.com/narthex-matrix/narthex/internal/browsertest"
 )
 
-func TestMain(m *testing.M) { apitest.Main(m) }
+func TestMain(m *testing.M) { apitest.Main(m, browsertest.End) }

@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
+	"github.com/narthex-matrix/narthex/internal/browsertest"
 	"github.com/narthex-matrix/narthex/internal/id"
 )
 
-func TestMain(m *testing.M) { apitest.Main(m) }
+func TestMain(m *testing.M) { apitest.Main(m, browsertest.End) }
 
 const (
 	deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
