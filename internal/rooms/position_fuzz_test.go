@@ -1,9 +1,11 @@
-package rooms
+package rooms_test
 
 import (
 	"math/big"
 	"regexp"
 	"testing"
+
+	"github.com/narthex-matrix/narthex/internal/rooms"
 )
 
 var plainPosition = regexp.MustCompile(`^s(0|[1-9][0-9]*)$`)
@@ -15,7 +17,7 @@ func FuzzParsePosition(f *testing.F) {
 		f.Add(token, int64(len(token)))
 	}
 	f.Fuzz(func(t *testing.T, token string, number int64) {
-		pos, err := ParsePosition(token)
+		pos, err := rooms.ParsePosition(token)
 		want, ok := big.NewInt(-1), plainPosition.MatchString(token)
 		if ok {
 			want, _ = want.SetString(token[1:], 10)
@@ -25,7 +27,7 @@ func FuzzParsePosition(f *testing.F) {
 			t.Errorf("%q: got %d, %v, want %v", token, pos, err, want)
 		}
 		if number >= 0 {
-			if pos, err := ParsePosition(Token(number)); err != nil || pos != number {
+			if pos, err := rooms.ParsePosition(rooms.Token(number)); err != nil || pos != number {
 				t.Errorf("%d: got %d, %v", number, pos, err)
 			}
 		}
