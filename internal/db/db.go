@@ -69,7 +69,7 @@ type DB struct {
 
 	// SQLite only.
 	file    string // with the settings of a connection
-	readers chan *conn
+	readers readers
 	writer  chan *conn // the one connection that writes, while nobody does
 	writes  chan *write
 	closed  chan struct{} // closed by Close: no more writes

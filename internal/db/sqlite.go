@@ -43,15 +43,18 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (err error) {
 	}
 	pragmas := []string{
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + sync + ")", "foreign_keys(ON)",
-		"cache_size(-16000)", "temp_store(MEMORY)", "journal_size_limit(67108864)",
+		"temp_store(MEMORY)", "journal_size_limit(67108864)",
 	}
 	name := "file:" + (&url.URL{Path: o.Database}).EscapedPath()
-	d.file = withPragmas(name, pragmas)
+	// In KiB. A reader forgets its pages whenever there was a write since, so that many
+	// would help it little.
+	d.file = withPragmas(name, append(pragmas, "cache_size(-2000)"))
+	pragmas = append(pragmas, "cache_size(-8000)")
 	var writer *conn
 	if o.Alone {
 		writer, err = openAlone(ctx, name, pragmas[1:])
 	} else {
-		writer, err = openConn(d.file)
+		writer, err = openConn(withPragmas(name, pragmas))
 	}
 	if isBusy(err) {
 		return ErrInUse
@@ -62,12 +65,7 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (err error) {
 	if err := checkSQLite(ctx, writer); err != nil {
 		return errors.Join(err, writer.Close())
 	}
-	// The readers are opened when they are first needed: nil stands for one.
-	readers := max(4, 2*runtime.NumCPU())
-	d.readers = make(chan *conn, readers)
-	for range readers {
-		d.readers <- nil
-	}
+	d.readers.places = make(chan struct{}, min(max(4, 2*runtime.NumCPU()), maxReaders))
 	d.writes = make(chan *write, 1024)
 	d.writer = make(chan *conn, 1)
 	d.writer <- writer
@@ -90,28 +88,6 @@ func checkSQLite(ctx context.Context, c *conn) error {
 	return nil
 }
 
-// reader takes a connection that reads, until it is given back to d.readers.
-func (d *DB) reader(ctx context.Context) (c *conn, err error) {
-	select {
-	case c = <-d.readers:
-	case <-d.stopped:
-		return nil, ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if c != nil {
-		return c, nil
-	}
-	if c, err = openConn(d.file); err == nil {
-		if _, err = c.run(context.WithoutCancel(ctx), `PRAGMA query_only = ON`); err == nil {
-			return c, nil
-		}
-		err = errors.Join(err, c.Close())
-	}
-	d.readers <- nil
-	return nil, err
-}
-
 func (d *DB) readSQLite(ctx context.Context, f func(*Tx) error) (err error) {
 	if d.alone { // there is one connection
 		return d.writeSQLite(ctx, f)
@@ -120,7 +96,7 @@ func (d *DB) readSQLite(ctx context.Context, f func(*Tx) error) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { d.readers <- c }()
+	defer d.readAgain(c)
 	// A statement runs to its end: cancelling one would cost a goroutine each.
 	ctx = context.WithoutCancel(ctx)
 	if _, err := c.run(ctx, `BEGIN`); err != nil {
@@ -300,12 +276,7 @@ func (d *DB) closeSQLite() error {
 	}
 	err := writer.Close()
 	close(d.stopped)
-	for range cap(d.readers) {
-		if c := <-d.readers; c != nil {
-			err = errors.Join(err, c.Close())
-		}
-	}
-	return err
+	return errors.Join(err, d.closeReaders())
 }
 
 // Checkpoint moves what is in SQLite's write-ahead log into the file itself.

@@ -121,7 +121,7 @@ func ReadOne[T any](ctx context.Context, d *DB, scan func(Row) (T, error), state
 	if err != nil {
 		return out, unavailable(err)
 	}
-	defer func() { d.readers <- c }()
+	defer d.readAgain(c)
 	rows, err := c.query(context.WithoutCancel(ctx), statement, args)
 	out, err = first(rows, err, scan, statement)
 	return out, unavailable(err)

@@ -1,0 +1,24 @@
+package main
+
+import "testing"
+
+func TestMemoryIsGivenBackAfterWork(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		name      string
+		allocated []uint64 // at each tick
+		want      []bool
+	}{
+		{"a start", []uint64{20 * mib, 21 * mib}, []bool{false, false}},
+		{"work, then quiet", []uint64{50 * mib, 90 * mib, 91 * mib, 92 * mib}, []bool{false, false, true, false}},
+		{"work without a pause", []uint64{50 * mib, 100 * mib, 150 * mib}, []bool{false, false, false}},
+		{"a little work all the time", []uint64{3 * mib, 30 * mib, 33 * mib, 36 * mib, 39 * mib, 64 * mib, 65 * mib}, []bool{false, false, true, false, false, false, true}},
+	} {
+		var q calm
+		for i, allocated := range c.allocated {
+			if got := q.after(allocated); got != c.want[i] {
+				t.Errorf("%s: at tick %d, with %d MiB allocated: %t", c.name, i, allocated/mib, got)
+			}
+		}
+	}
+}
