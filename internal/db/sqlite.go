@@ -44,6 +44,7 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (err error) {
 	pragmas := []string{
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + sync + ")", "foreign_keys(ON)",
 		"temp_store(MEMORY)", "journal_size_limit(67108864)",
+		"secure_delete(ON)", // FAST would leave what was on pages that become free
 	}
 	name := "file:" + (&url.URL{Path: o.Database}).EscapedPath()
 	// In KiB. A reader forgets its pages whenever there was a write since, so that many
