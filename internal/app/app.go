@@ -145,7 +145,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 	profiles := profile.New(profile.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms})
 	history := timeline.New(timeline.Deps{DB: a.DB, Rooms: a.Rooms, AccountData: accountData})
 	ephemera := ephemeral.New(ephemeral.Deps{DB: a.DB, Config: cfg, AccountData: accountData, Rooms: a.Rooms})
-	pushes := push.New(push.Deps{DB: a.DB, AccountData: accountData})
+	pushes := push.New(push.Deps{DB: a.DB, AccountData: accountData, Rooms: a.Rooms})
 	reports := moderation.New(moderation.Deps{DB: a.DB, Accounts: a.Accounts, Rooms: a.Rooms})
 	notes := notices.New(notices.Deps{DB: a.DB, Config: cfg, Log: seams.Log, Accounts: a.Accounts, AccountData: accountData, Rooms: a.Rooms, Mail: mails})
 	administration := admin.New(admin.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms, Profile: profiles, Moderation: reports, Passwords: a.Passwords})

@@ -97,7 +97,7 @@ type reader struct {
 const mark = "\x00"
 
 func (r reader) texts(e ast.Expr, fn *ast.FuncDecl, depth int) ([]string, error) {
-	if depth > 12 {
+	if depth > 24 {
 		return nil, fmt.Errorf("%s goes too deep", r.tree.at(e))
 	}
 	switch e := e.(type) {

@@ -52,7 +52,9 @@ func (c *conn) prepare(statement string) (*stmt, error) {
 	if st := c.stmts[statement]; st != nil {
 		return st, nil
 	}
-	prepared, err := c.Prepare(statement)
+	// SQLite looks at the value of a limit that is a parameter to choose a plan, and so
+	// compiles the statement again whenever one is bound. A sum it leaves alone.
+	prepared, err := c.Prepare(strings.ReplaceAll(statement, "LIMIT $", "LIMIT 0+$"))
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ type Tx struct {
 	woken  []string
 	after  []func()
 	locked map[string]bool
+	// position is that of the snapshot of a read, once it was asked for.
+	position *int64
 }
 
 // Row is what a scan function reads from.
@@ -166,8 +168,15 @@ func (tx *Tx) NextN(n int) (int64, error) {
 }
 
 // Position is the highest position that the transaction's snapshot can see.
-func (tx *Tx) Position() (int64, error) {
-	return Value[int64](tx, `SELECT pos FROM stream`)
+func (tx *Tx) Position() (pos int64, err error) {
+	if tx.position != nil {
+		return *tx.position, nil
+	}
+	pos, err = Value[int64](tx, `SELECT pos FROM stream`)
+	if err == nil && !tx.write { // the snapshot of a read stays as it is
+		tx.position = &pos
+	}
+	return pos, err
 }
 
 // Lock holds (kind, key) until the transaction ends: one writer over all
@@ -193,10 +202,17 @@ func (tx *Tx) Lock(kind, key string) error {
 // Wake wakes those who wait for key, after the commit.
 func (tx *Tx) Wake(key string) { tx.woken = append(tx.woken, key) }
 
-// AfterCommit runs f after the commit, in the goroutine that called Write. It is
-// for caches that must be correct when they are empty, and for nothing else: if
-// the process dies before, f never runs.
-func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
+// AfterCommit runs f after the commit, in the goroutine that called Write; in a
+// read, which has no commit to wait for, at once. It is for caches that must be
+// correct when they are empty, and for nothing else: if the process dies before, f
+// never runs.
+func (tx *Tx) AfterCommit(f func()) {
+	if !tx.write {
+		f()
+		return
+	}
+	tx.after = append(tx.after, f)
+}
 
 // check refuses what one of the engines could not store.
 func check(args []any) error {

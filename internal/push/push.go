@@ -7,18 +7,21 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/jobs"
+	"github.com/narthex-matrix/narthex/internal/rooms"
 )
 
 // Deps are what the service stands on.
 type Deps struct {
 	DB          *db.DB
 	AccountData *accountdata.Service
+	Rooms       *rooms.Service
 }
 
 // Service answers the endpoints of push rules, and counts what is unread.
 type Service struct {
 	db          *db.DB
 	accountData *accountdata.Service
+	rooms       *rooms.Service
 
 	// Three caches, all correct when empty. Compiled rules are held against the
 	// position of their row, tallies against what [tally] lists; an event that was
@@ -44,7 +47,7 @@ const (
 // New makes the service.
 func New(d Deps) *Service {
 	return &Service{
-		db: d.DB, accountData: d.AccountData,
+		db: d.DB, accountData: d.AccountData, rooms: d.Rooms,
 		rules:   otter.Must(&otter.Options[id.UserID, compiledRules]{MaximumSize: cachedRules}),
 		tallies: otter.Must(&otter.Options[tallyKey, *tally]{MaximumSize: cachedTallies}),
 		views:   otter.Must(&otter.Options[id.EventID, *View]{MaximumSize: cachedViews}),

@@ -21,7 +21,7 @@ const rules = "/_matrix/client/v3/pushrules/"
 
 // service is one of the test's own over the server's database, with empty caches.
 func service(srv *apitest.Server) *push.Service {
-	return push.New(push.Deps{DB: srv.App.DB, AccountData: accountdata.New(accountdata.Deps{DB: srv.App.DB})})
+	return push.New(push.Deps{DB: srv.App.DB, AccountData: accountdata.New(accountdata.Deps{DB: srv.App.DB}), Rooms: srv.App.Rooms})
 }
 
 type wireRule struct {

@@ -103,10 +103,10 @@ func (t *tally) fold(userID id.UserID, news []*newEvent) {
 			t.drop(func(n notification) bool { return n.eventID == e.Redacts })
 		}
 		switch {
-		case e.Sender == userID && !e.IsState: // sending is reading
+		case e.Sender == userID && e.StateKey == nil: // sending is reading
 			t.drop(func(n notification) bool { return n.thread == e.thread })
 		case e.verdict.Notify:
-			t.add(notification{pos: e.Pos, eventID: e.EventID, thread: e.thread, highlight: e.verdict.Highlight})
+			t.add(notification{pos: e.Pos, eventID: e.ID, thread: e.thread, highlight: e.verdict.Highlight})
 		}
 	}
 }

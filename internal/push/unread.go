@@ -56,7 +56,7 @@ type countedRoom struct {
 
 // newEvent is an event that no tally has seen, and what is found out of it.
 type newEvent struct {
-	rooms.Outline
+	rooms.Stored
 	view    *View // nil for what cannot notify
 	verdict Verdict
 	thread  id.EventID // empty for none
@@ -83,9 +83,7 @@ func (c *counter) count(reads []Read) (map[id.RoomID]*countedRoom, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.addViews(news); err != nil {
-		return nil, err
-	}
+	c.addViews(news)
 	if err := c.addLevels(counted, news); err != nil {
 		return nil, err
 	}
@@ -161,7 +159,7 @@ func (c *counter) keep(r *countedRoom) {
 	c.s.tallies.Set(key, r.tally)
 }
 
-// news reads what the tallies have not seen, the oldest first.
+// news reads what the tallies have not seen, of each room the oldest first.
 func (c *counter) news(counted map[id.RoomID]*countedRoom) ([]*newEvent, error) {
 	after := make(map[id.RoomID]int64, len(counted))
 	for roomID, r := range counted {
@@ -169,39 +167,31 @@ func (c *counter) news(counted map[id.RoomID]*countedRoom) ([]*newEvent, error) 
 			after[roomID] = r.tally.upTo
 		}
 	}
-	outlines, err := rooms.Outlines(c.tx, after)
-	news := make([]*newEvent, len(outlines))
-	for i, o := range outlines {
-		news[i] = &newEvent{Outline: o}
-		r := counted[o.RoomID]
-		r.news = append(r.news, news[i])
+	byRoom, err := c.s.rooms.EventsAfter(c.tx, after)
+	var news []*newEvent
+	for roomID, events := range byRoom {
+		r := counted[roomID]
+		for _, st := range events {
+			r.news = append(r.news, &newEvent{Stored: st})
+		}
+		news = append(news, r.news...)
 	}
 	return news, err
 }
 
-// addViews gives a view to each event that may notify: from the cache, or from the
-// database for those that are not in it.
-func (c *counter) addViews(news []*newEvent) error {
-	var missing []int64
-	byPos := map[int64]*newEvent{}
+// addViews gives a view to each event that may notify.
+func (c *counter) addViews(news []*newEvent) {
 	for _, e := range news {
-		if e.Sender == c.userID || e.Redacted || c.ignored[e.Sender] {
+		if e.Sender == c.userID || e.RedactedBy != nil || c.ignored[e.Sender] {
 			continue
 		}
-		if v, ok := c.s.views.GetIfPresent(e.EventID); ok {
+		if v, ok := c.s.views.GetIfPresent(e.ID); ok {
 			e.view = v
 			continue
 		}
-		missing = append(missing, e.Pos)
-		byPos[e.Pos] = e
+		e.view = NewView(e.Event)
+		c.s.views.Set(e.ID, e.view)
 	}
-	events, err := rooms.EventsAt(c.tx, missing)
-	for _, st := range events {
-		v := NewView(st.Event)
-		byPos[st.Pos].view = v
-		c.s.views.Set(st.ID, v)
-	}
-	return err
 }
 
 var roomMention = []string{"content", "m.mentions", "room"}
@@ -230,8 +220,8 @@ func (c *counter) addLevels(counted map[id.RoomID]*countedRoom, news []*newEvent
 func (c *counter) addThreads(news []*newEvent) error {
 	open := map[*newEvent]rooms.Relation{}
 	for _, e := range news {
-		if e.verdict.Notify || e.Sender == c.userID && !e.IsState {
-			open[e] = e.Relation
+		if e.verdict.Notify || e.Sender == c.userID && e.StateKey == nil {
+			open[e] = e.Relation()
 		}
 	}
 	for range maxHops {

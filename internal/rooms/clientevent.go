@@ -29,7 +29,7 @@ type Viewer struct {
 // aggregations in unsigned. Events of accounts that were erased before the viewer
 // came are redacted copies.
 func (s *Service) ClientEvents(tx *db.Tx, viewer Viewer, events []Stored) ([]jsontext.Value, error) {
-	parts, err := unsignedParts(tx, events)
+	parts, err := s.unsignedParts(tx, events)
 	if err != nil {
 		return nil, err
 	}
@@ -80,24 +80,24 @@ type unsigned struct {
 
 // unsignedParts reads, in two statements at most, the events that were replaced
 // and the redactions of those that were redacted.
-func unsignedParts(tx *db.Tx, events []Stored) ([]Stored, error) {
-	var positions []int64
+func (s *Service) unsignedParts(tx *db.Tx, events []Stored) ([]Stored, error) {
+	var replaced []place
 	var redactions []id.EventID
 	for _, st := range events {
 		if st.ReplacesPos != nil {
-			positions = append(positions, *st.ReplacesPos)
+			replaced = append(replaced, place{*st.ReplacesPos, st.redactedPos})
 		}
 		if st.RedactedBy != nil {
 			redactions = append(redactions, *st.RedactedBy)
 		}
 	}
-	parts, err := eventsByPos(tx, positions)
+	parts, err := s.eventsAt(tx, replaced)
 	if err != nil {
 		return nil, err
 	}
 	err = db.Chunks(redactions, func(chunk []id.EventID) error {
 		in := db.In(chunk)
-		found, err := db.All(tx, ScanEvent, `SELECT `+Columns+` FROM events e JOIN rooms r ON r.room_id = e.room_id WHERE e.event_id IN (`+in.Marks(1)+`)`, in.Args()...)
+		found, err := db.All(tx, ScanEvent, fromEvents+`WHERE e.event_id IN (`+in.Marks(1)+`)`, in.Args()...)
 		parts = append(parts, found...)
 		return err
 	})

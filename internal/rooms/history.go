@@ -1,6 +1,8 @@
 package rooms
 
 import (
+	"slices"
+
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/event"
 	"github.com/narthex-matrix/narthex/internal/id"
@@ -45,12 +47,17 @@ const fromEvents = `SELECT ` + Columns + ` FROM events e JOIN rooms r ON r.room_
 // EventsBetween gives the first events of a room, at most limit, after one
 // position and up to another: the oldest first if forward, else the newest first.
 // Nobody's view is applied.
-func EventsBetween(tx *db.Tx, roomID id.RoomID, after, upTo int64, forward bool, limit int) ([]Stored, error) {
-	const between = fromEvents + `WHERE e.room_id = $1 AND e.pos > $2 AND e.pos <= $3 `
-	if forward {
-		return db.All(tx, ScanEvent, between+`ORDER BY e.pos LIMIT $4`, roomID, after, upTo, limit)
+func (s *Service) EventsBetween(tx *db.Tx, roomID id.RoomID, after, upTo int64, forward bool, limit int) ([]Stored, error) {
+	order := `ASC`
+	if !forward {
+		order = `DESC`
 	}
-	return db.All(tx, ScanEvent, between+`ORDER BY e.pos DESC LIMIT $4`, roomID, after, upTo, limit)
+	out, err := s.eventsOf(tx, positionsIn+`SELECT e.pos FROM events e
+		WHERE e.room_id = r.room_id AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos `+order+` LIMIT $4`+ofRoom, roomID, after, upTo, limit)
+	if !forward {
+		slices.Reverse(out)
+	}
+	return out, err
 }
 
 // EventsByTime gives the first events of a room, at most limit, that follow a
@@ -67,7 +74,15 @@ func EventsByTime(tx *db.Tx, roomID id.RoomID, ts, pos, after, upTo int64, forwa
 }
 
 // EventsAt gives the events at some positions, in no particular order.
-func EventsAt(tx *db.Tx, positions []int64) ([]Stored, error) { return eventsByPos(tx, positions) }
+func EventsAt(tx *db.Tx, positions []int64) (out []Stored, err error) {
+	err = db.Chunks(positions, func(chunk []int64) error {
+		in := db.In(chunk)
+		more, err := db.All(tx, ScanEvent, fromEvents+`WHERE e.pos IN (`+in.Marks(1)+`)`, in.Args()...)
+		out = append(out, more...)
+		return err
+	})
+	return out, err
+}
 
 // EventsByID gives those events of a room that exist, in no particular order.
 func EventsByID(tx *db.Tx, roomID id.RoomID, events []id.EventID) (out []Stored, err error) {
@@ -85,16 +100,16 @@ func EventsByID(tx *db.Tx, roomID id.RoomID, events []id.EventID) (out []Stored,
 	return out, err
 }
 
-const stateHeldAt = `SELECT ` + Columns + ` FROM room_state st JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id
-	WHERE st.room_id = $1 AND st.from_pos <= $2 AND st.until_pos > $2 `
+// stateHeldAt is the state of the room r as it was at the position $2.
+const stateHeldAt = `SELECT st.event_pos AS pos FROM room_state st WHERE st.room_id = r.room_id AND st.from_pos <= $2 AND st.until_pos > $2 `
 
 // MembersAt gives the memberships of some users as they were at a position, those
 // that there are.
-func MembersAt(tx *db.Tx, roomID id.RoomID, at int64, users []id.UserID) (out []Stored, err error) {
+func (s *Service) MembersAt(tx *db.Tx, roomID id.RoomID, at int64, users []id.UserID) (out []Stored, err error) {
 	at = min(at, Present-1)
 	err = db.Chunks(users, func(chunk []id.UserID) error {
 		in := db.In(chunk)
-		more, err := db.All(tx, ScanEvent, stateHeldAt+`AND st.type = 'm.room.member' AND st.state_key IN (`+in.Marks(3)+`) ORDER BY e.pos`, in.Args(roomID, at)...)
+		more, err := s.eventsOf(tx, positionsIn+stateHeldAt+`AND st.type = 'm.room.member' AND st.state_key IN (`+in.Marks(3)+`)`+ofRoom, in.Args(roomID, at)...)
 		out = append(out, more...)
 		return err
 	})
@@ -103,8 +118,8 @@ func MembersAt(tx *db.Tx, roomID id.RoomID, at int64, users []id.UserID) (out []
 
 // StateButMembersAt gives the state of a room as it was at a position, without
 // the memberships, in the order in which it came about.
-func StateButMembersAt(tx *db.Tx, roomID id.RoomID, at int64) ([]Stored, error) {
-	return db.All(tx, ScanEvent, stateHeldAt+`AND st.type <> 'm.room.member' ORDER BY e.pos`, roomID, min(at, Present-1))
+func (s *Service) StateButMembersAt(tx *db.Tx, roomID id.RoomID, at int64) ([]Stored, error) {
+	return s.eventsOf(tx, positionsIn+stateHeldAt+`AND st.type <> 'm.room.member'`+ofRoom, roomID, min(at, Present-1))
 }
 
 // SeesAt reports whether the user may see an event at a position that changes

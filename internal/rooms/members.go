@@ -41,7 +41,7 @@ func (s *Service) getMembersByRoom(ctx context.Context, call *httpapi.Call, req 
 		if err != nil {
 			return err
 		}
-		state, err := membersAt(tx, req.RoomID, at, req.Membership, req.NotMembership)
+		state, err := s.membersAt(tx, req.RoomID, at, req.Membership, req.NotMembership)
 		if err != nil {
 			return err
 		}
@@ -65,13 +65,12 @@ func (s *Service) readableAt(tx *db.Tx, roomID id.RoomID, userID id.UserID, want
 	return wanted, err
 }
 
-func membersAt(tx *db.Tx, roomID id.RoomID, at int64, membership, notMembership string) ([]Stored, error) {
-	const text = `SELECT ` + Columns + ` FROM room_state st JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id
-		WHERE st.room_id = $1 AND st.type = 'm.room.member' AND ($2 = '' OR st.value = $2) AND ($3 = '' OR st.value <> $3)`
+func (s *Service) membersAt(tx *db.Tx, roomID id.RoomID, at int64, membership, notMembership string) ([]Stored, error) {
+	const members = positionsIn + `SELECT st.event_pos AS pos FROM room_state st WHERE st.room_id = r.room_id AND st.type = 'm.room.member' AND ($2 = '' OR st.value = $2) AND ($3 = '' OR st.value <> $3)`
 	if at == Present {
-		return db.All(tx, ScanEvent, text+` AND st.until_pos = 9223372036854775807 ORDER BY e.pos`, roomID, membership, notMembership)
+		return s.eventsOf(tx, members+` AND st.until_pos = 9223372036854775807`+ofRoom, roomID, membership, notMembership)
 	}
-	return db.All(tx, ScanEvent, text+` AND st.from_pos <= $4 AND st.until_pos > $4 ORDER BY e.pos`, roomID, membership, notMembership, at)
+	return s.eventsOf(tx, members+` AND st.from_pos <= $4 AND st.until_pos > $4`+ofRoom, roomID, membership, notMembership, at)
 }
 
 type roomRequest struct {

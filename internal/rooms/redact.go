@@ -82,6 +82,7 @@ func (r *room) redact(d Draft) (id.EventID, error) {
 	if _, err := r.tx.Exec(`UPDATE events SET json = $2, redacted_by = COALESCE(redacted_by, $3), relates_to = NULL, rel_type = NULL WHERE pos = $1`, target.Pos, pruned, st.ID); err != nil {
 		return "", err
 	}
+	r.redactedPos = st.Pos
 	if target.IsState(event.TypeMember) {
 		if _, err := r.tx.Exec(`UPDATE room_members SET displayname = NULL, avatar_url = NULL WHERE room_id = $1 AND event_pos = $2`, r.id, target.Pos); err != nil {
 			return "", err

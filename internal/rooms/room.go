@@ -117,7 +117,7 @@ func (s *Service) look(tx *db.Tx, roomID id.RoomID) (*room, error) {
 }
 
 // load reads the present state of the keys that are not loaded yet: one
-// statement, and one more for events that are not in the cache.
+// statement, and one more for events that are not kept in memory.
 func (r *room) load(keys ...authrules.Key) error {
 	var missing []authrules.Key
 	for _, k := range keys {
@@ -129,39 +129,19 @@ func (r *room) load(keys ...authrules.Key) error {
 	if len(missing) == 0 || r.begun {
 		return nil
 	}
-	rows, err := currentState(r.tx, r.id, missing)
+	positions, err := currentState(r.tx, r.id, missing)
 	if err != nil {
 		return err
 	}
-	return r.s.loadEvents(r.tx, rows, func(row stateRow, ev *event.Event) { r.state[row.key] = ev })
-}
-
-// loadEvents finds the events of state rows in the cache or the database.
-func (s *Service) loadEvents(tx *db.Tx, rows []stateRow, found func(stateRow, *event.Event)) error {
-	missing := map[int64]stateRow{}
-	var positions []int64
-	for _, row := range rows {
-		if ev, ok := s.events.GetIfPresent(row.eventID); ok && !row.redacted {
-			found(row, ev)
-			continue
-		}
-		missing[row.pos] = row
-		positions = append(positions, row.pos)
+	places := make([]place, len(positions))
+	for i, pos := range positions {
+		places[i] = place{pos, r.redactedPos}
 	}
-	if len(positions) == 0 {
-		return nil
-	}
-	events, err := eventsByPos(tx, positions)
-	if err != nil {
-		return err
-	}
+	events, err := r.s.eventsAt(r.tx, places)
 	for _, st := range events {
-		if st.RedactedBy == nil {
-			s.events.Set(st.ID, st.Event)
-		}
-		found(missing[st.Pos], st.Event)
+		r.state[authrules.Key{Type: st.Type, StateKey: *st.StateKey}] = st.Event
 	}
-	return nil
+	return err
 }
 
 // get is the room's state as the authorization rules read it. The keys that they
@@ -269,18 +249,16 @@ func (r *room) store(ev *event.Event, d Draft) (Stored, error) {
 		}
 		r.state[authrules.Key{Type: ev.Type, StateKey: *ev.StateKey}] = ev
 	}
-	if err := insertEvent(r.tx, ev, pos, replaces, d); err != nil {
+	st := Stored{Event: ev, Pos: pos, ReplacesPos: replaces, redactedPos: r.redactedPos}
+	if st.RelatesTo, st.RelType = relation(ev.Content); d.TxnID != "" {
+		st.TxnDevice, st.TxnID = &d.TxnDevice, &d.TxnID
+	}
+	if err := insertEvent(r.tx, st); err != nil {
 		return Stored{}, err
 	}
 	r.depth, r.extremities, r.dirty = ev.Depth, []id.EventID{ev.ID}, true
-	if ev.StateKey != nil {
-		r.tx.AfterCommit(func() { r.s.events.Set(ev.ID, ev) })
-	}
 	r.tx.Wake(bus.Room(r.id))
-	st := Stored{Event: ev, Pos: pos, ReplacesPos: replaces}
-	if d.TxnID != "" {
-		st.TxnDevice, st.TxnID = &d.TxnDevice, &d.TxnID
-	}
+	r.s.events.put(r.tx, st)
 	return st, nil
 }
 

@@ -1,8 +1,6 @@
 package rooms
 
 import (
-	"github.com/maypok86/otter/v2"
-
 	"github.com/narthex-matrix/narthex/internal/accountdata"
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/config"
@@ -33,18 +31,14 @@ type Service struct {
 	accountData     *accountdata.Service
 	identityServers *identityserver.Service
 	signer          event.Signer
-	// events holds parsed state events by id, as they were sent: redacted ones are
-	// read from the database, so there is nothing to invalidate in any process.
-	events *otter.Cache[id.EventID, *event.Event]
+	events          *kept
 }
-
-const cachedEvents = 20_000
 
 // New makes the service.
 func New(d Deps) *Service {
 	return &Service{
 		db: d.DB, cfg: d.Config, server: d.Signer.Server, accounts: d.Accounts, accountData: d.AccountData, identityServers: d.IdentityServers, signer: d.Signer,
-		events: otter.Must(&otter.Options[id.EventID, *event.Event]{MaximumSize: cachedEvents}),
+		events: newKept(),
 	}
 }
 

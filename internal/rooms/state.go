@@ -201,12 +201,7 @@ func (s *Service) getRoomStateWithKey(ctx context.Context, call *httpapi.Call, r
 		if err != nil {
 			return err
 		}
-		st, err := db.One(tx, ScanEvent, `SELECT `+Columns+` FROM room_state st JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id
-			WHERE st.room_id = $1 AND st.type = $2 AND st.state_key = $3 AND st.from_pos <= $4 AND st.until_pos > $4`,
-			req.RoomID, req.EventType, req.StateKey, min(at, Present-1))
-		if errors.Is(err, db.ErrNoRow) {
-			return errcode.NotFound.New("The room has no such state.")
-		}
+		st, err := s.stateEvent(tx, req, at)
 		if err != nil {
 			return err
 		}
@@ -227,6 +222,24 @@ func (s *Service) getRoomStateWithKey(ctx context.Context, call *httpapi.Call, r
 		return err
 	})
 	return out, err
+}
+
+// stateEvent gives one event of a room's state as it was at a position.
+func (s *Service) stateEvent(tx *db.Tx, req getRoomStateWithKeyRequest, at int64) (Stored, error) {
+	held := ` AND st.until_pos = 9223372036854775807`
+	args := []any{req.RoomID, req.EventType, req.StateKey}
+	if at != Present {
+		held, args = ` AND st.from_pos <= $4 AND st.until_pos > $4`, append(args, at)
+	}
+	events, err := s.eventsOf(tx, `SELECT r.room_id, r.redacted_pos, CAST(st.event_pos AS TEXT) FROM room_state st JOIN rooms r ON r.room_id = st.room_id
+		WHERE st.room_id = $1 AND st.type = $2 AND st.state_key = $3`+held, args...)
+	if err != nil {
+		return Stored{}, err
+	}
+	if len(events) == 0 {
+		return Stored{}, errcode.NotFound.New("The room has no such state.")
+	}
+	return events[0], nil
 }
 
 type getRoomStateRequest struct {
@@ -254,9 +267,8 @@ func (s *Service) getRoomState(ctx context.Context, call *httpapi.Call, req getR
 func (s *Service) StateAt(tx *db.Tx, roomID id.RoomID, at int64) ([]Stored, error) {
 	if at == Present {
 		// Every type is above the empty one: that leads to the index of what is present.
-		return db.All(tx, ScanEvent, `SELECT `+Columns+` FROM room_state st JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id
-			WHERE st.room_id = $1 AND st.type >= '' AND st.until_pos = 9223372036854775807 ORDER BY e.pos`, roomID)
+		return s.eventsOf(tx, positionsIn+`SELECT st.event_pos AS pos FROM room_state st
+			WHERE st.room_id = r.room_id AND st.type >= '' AND st.until_pos = 9223372036854775807`+ofRoom, roomID)
 	}
-	return db.All(tx, ScanEvent, `SELECT `+Columns+` FROM room_state st JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id
-		WHERE st.room_id = $1 AND st.from_pos <= $2 AND st.until_pos > $2 ORDER BY e.pos`, roomID, at)
+	return s.eventsOf(tx, positionsIn+stateHeldAt+ofRoom, roomID, at)
 }

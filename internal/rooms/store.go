@@ -2,6 +2,7 @@ package rooms
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -25,10 +26,14 @@ type Stored struct {
 	RelType     *string
 	TxnDevice   *id.DeviceID
 	TxnID       *string
+
+	// redactedPos is the position of the newest redaction in its room, as it was when
+	// the event was read.
+	redactedPos int64
 }
 
 // Columns are what ScanEvent reads, from `events e` joined with `rooms r`.
-const Columns = `e.pos, e.event_id, e.json, r.version, e.replaces_pos, e.redacted_by, e.relates_to, e.rel_type, e.txn_device, e.txn_id`
+const Columns = `e.pos, e.event_id, e.json, r.version, e.replaces_pos, e.redacted_by, e.relates_to, e.rel_type, e.txn_device, e.txn_id, r.redacted_pos`
 
 // ScanEvent reads a row of Columns.
 func ScanEvent(r db.Row) (Stored, error) {
@@ -36,7 +41,7 @@ func ScanEvent(r db.Row) (Stored, error) {
 	var eventID id.EventID
 	var raw []byte
 	var version string
-	if err := r.Scan(&st.Pos, &eventID, &raw, &version, &st.ReplacesPos, &st.RedactedBy, &st.RelatesTo, &st.RelType, &st.TxnDevice, &st.TxnID); err != nil {
+	if err := r.Scan(&st.Pos, &eventID, &raw, &version, &st.ReplacesPos, &st.RedactedBy, &st.RelatesTo, &st.RelType, &st.TxnDevice, &st.TxnID, &st.redactedPos); err != nil {
 		return st, err
 	}
 	v, _ := event.VersionByID(version) // a room is never made with another
@@ -52,11 +57,12 @@ type head struct {
 	extremities []id.EventID
 	joined      int64
 	invited     int64
+	redactedPos int64
 }
 
 func scanHead(r db.Row) (h head, err error) {
 	var extremities string
-	err = r.Scan(&h.version, &h.depth, &extremities, &h.joined, &h.invited)
+	err = r.Scan(&h.version, &h.depth, &extremities, &h.joined, &h.invited, &h.redactedPos)
 	for e := range strings.FieldsSeq(extremities) {
 		h.extremities = append(h.extremities, id.EventID(e))
 	}
@@ -64,7 +70,7 @@ func scanHead(r db.Row) (h head, err error) {
 }
 
 func roomHead(tx *db.Tx, roomID id.RoomID) (head, error) {
-	return db.One(tx, scanHead, `SELECT version, depth, extremities, joined_count, invited_count FROM rooms WHERE room_id = $1`, roomID)
+	return db.One(tx, scanHead, `SELECT version, depth, extremities, joined_count, invited_count, redacted_pos FROM rooms WHERE room_id = $1`, roomID)
 }
 
 // insertRoom reports false if there is a room of that id.
@@ -92,47 +98,24 @@ func updateHead(tx *db.Tx, roomID id.RoomID, h head) error {
 	for i, e := range h.extremities {
 		ids[i] = string(e)
 	}
-	_, err := tx.Exec(`UPDATE rooms SET depth = $2, extremities = $3, joined_count = $4, invited_count = $5 WHERE room_id = $1`,
-		roomID, h.depth, strings.Join(ids, " "), h.joined, h.invited)
+	_, err := tx.Exec(`UPDATE rooms SET depth = $2, extremities = $3, joined_count = $4, invited_count = $5, redacted_pos = $6 WHERE room_id = $1`,
+		roomID, h.depth, strings.Join(ids, " "), h.joined, h.invited, h.redactedPos)
 	return err
 }
 
-// stateRow is one entry of a room's state.
-type stateRow struct {
-	key      authrules.Key
-	pos      int64
-	eventID  id.EventID
-	redacted bool
-}
-
-func scanStateRow(r db.Row) (s stateRow, err error) {
-	err = r.Scan(&s.key.Type, &s.key.StateKey, &s.pos, &s.eventID, &s.redacted)
-	return s, err
-}
-
-// currentState gives the present entries for the keys, those that exist. The keys
-// come first in a CROSS JOIN, which SQLite does not reorder: each is looked up,
-// however much state the room has.
-func currentState(tx *db.Tx, roomID id.RoomID, keys []authrules.Key) ([]stateRow, error) {
+// currentState gives the positions of the present entries for the keys, of those that
+// exist. The keys come first in a CROSS JOIN, which SQLite does not reorder: each is
+// looked up, however much state the room has.
+func currentState(tx *db.Tx, roomID id.RoomID, keys []authrules.Key) ([]int64, error) {
 	pairs := make([]string, 0, 2*len(keys))
 	for _, k := range keys {
 		pairs = append(pairs, k.Type, k.StateKey)
 	}
 	in := db.In(pairs)
-	return db.All(tx, scanStateRow, `SELECT st.type, st.state_key, st.event_pos, st.event_id, e.redacted_by IS NOT NULL
-		FROM (VALUES `+in.Pairs(2)+`) AS k CROSS JOIN room_state st JOIN events e ON e.pos = st.event_pos
+	found, err := db.All(tx, db.Scalar[int64], `SELECT st.event_pos FROM (VALUES `+in.Pairs(2)+`) AS k CROSS JOIN room_state st
 		WHERE st.room_id = $1 AND st.type = k.column1 AND st.state_key = k.column2 AND st.until_pos = 9223372036854775807`, in.Args(roomID)...)
-}
-
-// eventsByPos loads events by position, in no particular order.
-func eventsByPos(tx *db.Tx, positions []int64) (out []Stored, err error) {
-	err = db.Chunks(positions, func(chunk []int64) error {
-		in := db.In(chunk)
-		more, err := db.All(tx, ScanEvent, `SELECT `+Columns+` FROM events e JOIN rooms r ON r.room_id = e.room_id WHERE e.pos IN (`+in.Marks(1)+`)`, in.Args()...)
-		out = append(out, more...)
-		return err
-	})
-	return out, err
+	slices.Sort(found) // a pair may be repeated
+	return slices.Compact(found), err
 }
 
 // EventByID gives an event of a room, or db.ErrNoRow.
@@ -148,13 +131,12 @@ func sentBefore(tx *db.Tx, d Draft) (id.EventID, error) {
 		d.Sender, d.TxnDevice, d.TxnID, d.RoomID, d.Type, d.Redacts)
 }
 
-func insertEvent(tx *db.Tx, ev *event.Event, pos int64, replaces *int64, d Draft) error {
-	relatesTo, relType := relation(ev.Content)
+func insertEvent(tx *db.Tx, st Stored) error {
 	_, err := tx.Exec(`INSERT INTO events (pos, event_id, room_id, type, state_key, sender, origin_server_ts, json,
 			replaces_pos, redacts, relates_to, rel_type, txn_device, txn_id)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		pos, ev.ID, ev.RoomID, ev.Type, ev.StateKey, ev.Sender, ev.OriginServerTS, ev.Raw,
-		replaces, null(ev.Redacts), relatesTo, relType, null(d.TxnDevice), null(d.TxnID))
+		st.Pos, st.ID, st.RoomID, st.Type, st.StateKey, st.Sender, st.OriginServerTS, st.Raw,
+		st.ReplacesPos, null(st.Redacts), st.RelatesTo, st.RelType, st.TxnDevice, st.TxnID)
 	return err
 }
 
@@ -167,7 +149,7 @@ func null[S ~string](s S) *string {
 }
 
 // relation reads m.relates_to of a content.
-func relation(content []byte) (relatesTo, relType *string) {
+func relation(content []byte) (relatesTo *id.EventID, relType *string) {
 	if !strings.Contains(string(content), `"m.relates_to"`) {
 		return nil, nil
 	}
@@ -183,7 +165,8 @@ func relation(content []byte) (relatesTo, relType *string) {
 	if strings.IndexByte(c.RelatesTo.RelType+c.RelatesTo.EventID, 0) >= 0 {
 		return nil, nil // not storable, and no relation
 	}
-	return &c.RelatesTo.EventID, &c.RelatesTo.RelType
+	eventID := id.EventID(c.RelatesTo.EventID)
+	return &eventID, &c.RelatesTo.RelType
 }
 
 // replaceState makes an event the present state of its key and gives the

@@ -1,7 +1,6 @@
 package rooms
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 
@@ -129,41 +128,19 @@ func CountEvents(tx *db.Tx, after, upTo int64) (int64, error) {
 
 // Newest gives the newest events of each room, at most n, after one position and
 // up to another, the oldest first. Nobody's view is applied.
-func Newest(tx *db.Tx, roomIDs []id.RoomID, after, upTo int64, n int) (map[id.RoomID][]Stored, error) {
-	floors := make(map[id.RoomID]int64, len(roomIDs))
+func (s *Service) Newest(tx *db.Tx, roomIDs []id.RoomID, after, upTo int64, n int) (map[id.RoomID][]Stored, error) {
+	var stretches []stretch
 	err := db.Chunks(roomIDs, func(chunk []id.RoomID) error {
 		in := db.In(chunk)
-		return db.Each(tx, func(r db.Row) error {
-			var roomID id.RoomID
-			var floor int64
-			err := r.Scan(&roomID, &floor)
-			floors[roomID] = floor
-			return err
-		}, `SELECT r.room_id, COALESCE((SELECT e.pos FROM events e WHERE e.room_id = r.room_id AND e.pos > $1 AND e.pos <= $2 ORDER BY e.pos DESC LIMIT 1 OFFSET $3), $1)
-			FROM rooms r WHERE r.room_id IN (`+in.Marks(4)+`)`, in.Args(after, upTo, n)...)
+		more, err := db.All(tx, scanStretch, positionsIn+`SELECT e.pos FROM events e
+			WHERE e.room_id = r.room_id AND e.pos > $1 AND e.pos <= $2 ORDER BY e.pos DESC LIMIT $3`+ofRooms+`WHERE r.room_id IN (`+in.Marks(4)+`)`, in.Args(after, upTo, n)...)
+		stretches = append(stretches, more...)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[id.RoomID][]Stored, len(roomIDs))
-	err = db.Chunks(positions(floors), func(pairs []string) error {
-		in := db.In(pairs)
-		return collect(tx, out, wanted+in.Pairs(2)+`) AS pairs) SELECT `+Columns+` FROM want
-			JOIN events e ON e.room_id = want.room_id AND e.pos > CAST(want.at AS BIGINT) AND e.pos <= $1
-			JOIN rooms r ON r.room_id = e.room_id ORDER BY e.pos`, in.Args(upTo)...)
-	})
-	return out, err
-}
-
-// collect adds the events of a query to their rooms.
-func collect(tx *db.Tx, out map[id.RoomID][]Stored, statement string, args ...any) error {
-	return db.Each(tx, func(r db.Row) error {
-		st, err := ScanEvent(r)
-		if err == nil {
-			out[st.RoomID] = append(out[st.RoomID], st)
-		}
-		return err
-	}, statement, args...)
+	return s.stretchesOf(tx, stretches)
 }
 
 // positions are the pairs of a VALUES list, in chunks.
@@ -174,62 +151,49 @@ func positions(at map[id.RoomID]int64) (pairs []string) {
 	return pairs
 }
 
-func sortByPos(byRoom map[id.RoomID][]Stored) {
-	for _, list := range byRoom {
-		slices.SortFunc(list, func(a, b Stored) int { return cmp.Compare(a.Pos, b.Pos) })
-	}
-}
-
 // wanted names pairs of a room and a position.
 const wanted = `WITH want (room_id, at) AS (SELECT DISTINCT * FROM (VALUES `
 
 // States gives the whole state of rooms, of each as it was at a position, in the
 // order in which it came about; without the memberships if they are not wanted. It
 // reads the present state and goes back from there, so positions should be recent.
-func States(tx *db.Tx, at map[id.RoomID]int64, members bool) (map[id.RoomID][]Stored, error) {
-	const present = `) AS pairs) SELECT ` + Columns + ` FROM want
-		JOIN room_state st ON st.room_id = want.room_id AND st.until_pos = 9223372036854775807 AND st.from_pos <= CAST(want.at AS BIGINT)
-		JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id`
-	const replaced = `) AS pairs) SELECT ` + Columns + ` FROM want
-		JOIN room_state st ON st.room_id = want.room_id AND st.from_pos > CAST(want.at AS BIGINT)
-		JOIN events n ON n.pos = st.event_pos JOIN events e ON e.pos = n.replaces_pos AND e.pos <= CAST(want.at AS BIGINT)
-		JOIN rooms r ON r.room_id = e.room_id`
-	const others = ` WHERE st.type <> 'm.room.member'`
-	out := make(map[id.RoomID][]Stored, len(at))
-	err := db.Chunks(positions(at), func(pairs []string) error {
-		in := db.In(pairs)
-		if members {
-			if err := collect(tx, out, wanted+in.Pairs(1)+present, in.Args()...); err != nil {
-				return err
-			}
-			return collect(tx, out, wanted+in.Pairs(1)+replaced, in.Args()...)
-		}
-		if err := collect(tx, out, wanted+in.Pairs(1)+present+others, in.Args()...); err != nil {
-			return err
-		}
-		return collect(tx, out, wanted+in.Pairs(1)+replaced+others, in.Args()...)
-	})
-	sortByPos(out)
-	return out, err
+func (s *Service) States(tx *db.Tx, at map[id.RoomID]int64, members bool) (map[id.RoomID][]Stored, error) {
+	kinds := `st.type >= ''` // every type: that leads to the index of what is present
+	if !members {
+		kinds = `(st.type < 'm.room.member' OR st.type > 'm.room.member')` // likewise; <> would not
+	}
+	return s.wantedEvents(tx, at, `SELECT st.event_pos AS pos FROM room_state st WHERE st.room_id = r.room_id AND `+kinds+`
+			AND st.until_pos = 9223372036854775807 AND st.from_pos <= CAST(want.at AS BIGINT)
+		UNION ALL SELECT n.replaces_pos FROM room_state st JOIN events n ON n.pos = st.event_pos WHERE st.room_id = r.room_id AND `+kinds+`
+			AND st.from_pos > CAST(want.at AS BIGINT) AND n.replaces_pos <= CAST(want.at AS BIGINT)`)
 }
 
 // StateChanges gives the state that came about in rooms after a position, of each
 // room as it was at another one: what was replaced in between is not there.
-func StateChanges(tx *db.Tx, after int64, at map[id.RoomID]int64) (map[id.RoomID][]Stored, error) {
-	out := make(map[id.RoomID][]Stored, len(at))
+func (s *Service) StateChanges(tx *db.Tx, after int64, at map[id.RoomID]int64) (map[id.RoomID][]Stored, error) {
+	return s.wantedEvents(tx, at, `SELECT st.event_pos AS pos FROM room_state st WHERE st.room_id = r.room_id
+		AND st.from_pos > $1 AND st.from_pos <= CAST(want.at AS BIGINT) AND st.until_pos > CAST(want.at AS BIGINT)`, after)
+}
+
+// wantedEvents gives the events of rooms at the positions that a query finds, which
+// may look at the room r and at want.at, the position given for it.
+func (s *Service) wantedEvents(tx *db.Tx, at map[id.RoomID]int64, found string, args ...any) (map[id.RoomID][]Stored, error) {
+	var stretches []stretch
 	err := db.Chunks(positions(at), func(pairs []string) error {
 		in := db.In(pairs)
-		return collect(tx, out, wanted+in.Pairs(2)+`) AS pairs) SELECT `+Columns+` FROM want
-			JOIN room_state st ON st.room_id = want.room_id AND st.from_pos > $1 AND st.from_pos <= CAST(want.at AS BIGINT) AND st.until_pos > CAST(want.at AS BIGINT)
-			JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id`, in.Args(after)...)
+		more, err := db.All(tx, scanStretch, wanted+in.Pairs(1+len(args))+`) AS pairs) `+positionsIn+found+ofRooms+`JOIN want ON want.room_id = r.room_id`, in.Args(args...)...)
+		stretches = append(stretches, more...)
+		return err
 	})
-	sortByPos(out)
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return s.stretchesOf(tx, stretches)
 }
 
 // MembersIn gives the memberships of some users in each of some rooms, as they were
 // at a position in each, those that there are.
-func MembersIn(tx *db.Tx, at map[id.RoomID]int64, users map[id.RoomID][]id.UserID) (map[id.RoomID][]Stored, error) {
+func (s *Service) MembersIn(tx *db.Tx, at map[id.RoomID]int64, users map[id.RoomID][]id.UserID) (map[id.RoomID][]Stored, error) {
 	var pairs []string
 	first := int64(Present)
 	for roomID, list := range users {
@@ -242,23 +206,35 @@ func MembersIn(tx *db.Tx, at map[id.RoomID]int64, users map[id.RoomID][]id.UserI
 		roomID id.RoomID
 		userID string
 	}
-	found := map[key]Stored{}
+	found := map[key]place{}
 	err := db.Chunks(pairs, func(pairs []string) error {
 		in := db.In(pairs)
 		return db.Each(tx, func(r db.Row) error {
-			st, err := ScanEvent(r)
-			if err == nil && st.Pos <= at[st.RoomID] {
-				found[key{st.RoomID, *st.StateKey}] = st // they come in their order
+			var k key
+			var p place
+			err := r.Scan(&k.roomID, &k.userID, &p.pos, &p.redactedPos)
+			if p.pos <= at[k.roomID] && p.pos > found[k].pos {
+				found[k] = p
 			}
 			return err
-		}, wanted+in.Pairs(2)+`) AS pairs) SELECT `+Columns+` FROM want
+		}, wanted+in.Pairs(2)+`) AS pairs) SELECT st.room_id, st.state_key, st.event_pos, r.redacted_pos FROM want
 			JOIN room_state st ON st.room_id = want.room_id AND st.type = 'm.room.member' AND st.state_key = want.at AND st.until_pos > $1
-			JOIN events e ON e.pos = st.event_pos JOIN rooms r ON r.room_id = e.room_id ORDER BY e.pos`, in.Args(first)...)
+			JOIN rooms r ON r.room_id = want.room_id`, in.Args(first)...)
 	})
-	out := make(map[id.RoomID][]Stored, len(users))
-	for k, st := range found {
-		out[k.roomID] = append(out[k.roomID], st)
+	if err != nil {
+		return nil, err
 	}
-	sortByPos(out)
-	return out, err
+	byRoom := map[id.RoomID]*stretch{}
+	for k, p := range found {
+		if byRoom[k.roomID] == nil {
+			byRoom[k.roomID] = &stretch{roomID: k.roomID, redactedPos: p.redactedPos}
+		}
+		byRoom[k.roomID].positions = append(byRoom[k.roomID].positions, p.pos)
+	}
+	stretches := make([]stretch, 0, len(byRoom))
+	for _, st := range byRoom {
+		slices.Sort(st.positions)
+		stretches = append(stretches, *st)
+	}
+	return s.stretchesOf(tx, stretches)
 }

@@ -1,8 +1,6 @@
 package rooms
 
 import (
-	"strconv"
-
 	"github.com/narthex-matrix/narthex/internal/authrules"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/event"
@@ -58,43 +56,23 @@ func Floors(tx *db.Tx, roomIDs []id.RoomID, n int) (map[id.RoomID]int64, error) 
 		FROM rooms r WHERE r.room_id IN (`+in.Marks(2)+`)`, in.Args(n)...)
 }
 
-// Outline is what the columns say of an event, without its JSON.
-type Outline struct {
-	Pos      int64
-	EventID  id.EventID
-	RoomID   id.RoomID
-	Sender   id.UserID
-	IsState  bool
-	Redacted bool
-	Redacts  id.EventID // empty: nothing
-	Relation Relation
-}
-
 // Relation is the m.relates_to of an event; empty for none.
 type Relation struct {
 	EventID id.EventID
 	RelType string
 }
 
-// Outlines gives the events of rooms after a position in each, the oldest first.
-func Outlines(tx *db.Tx, after map[id.RoomID]int64) ([]Outline, error) {
-	if len(after) == 0 {
-		return nil, nil
+// Relation gives what an event relates to.
+func (st Stored) Relation() (r Relation) {
+	if st.RelatesTo != nil && st.RelType != nil {
+		r = Relation{*st.RelatesTo, *st.RelType}
 	}
-	pairs := make([]string, 0, 2*len(after))
-	for roomID, pos := range after {
-		pairs = append(pairs, string(roomID), strconv.FormatInt(pos, 10))
-	}
-	in := db.In(pairs)
-	return db.All(tx, scanOutline, `WITH seen (room_id, pos) AS (SELECT DISTINCT * FROM (VALUES `+in.Pairs(1)+`) AS pairs)
-		SELECT e.pos, e.event_id, e.room_id, e.sender, e.state_key IS NOT NULL, e.redacted_by IS NOT NULL,
-			COALESCE(e.redacts, ''), COALESCE(e.relates_to, ''), COALESCE(e.rel_type, '')
-		FROM seen JOIN events e ON e.room_id = seen.room_id AND e.pos > CAST(seen.pos AS BIGINT) ORDER BY e.pos`, in.Args()...)
+	return r
 }
 
-func scanOutline(r db.Row) (o Outline, err error) {
-	err = r.Scan(&o.Pos, &o.EventID, &o.RoomID, &o.Sender, &o.IsState, &o.Redacted, &o.Redacts, &o.Relation.EventID, &o.Relation.RelType)
-	return o, err
+// EventsAfter gives the events of rooms after a position in each, the oldest first.
+func (s *Service) EventsAfter(tx *db.Tx, after map[id.RoomID]int64) (map[id.RoomID][]Stored, error) {
+	return s.wantedEvents(tx, after, `SELECT e.pos FROM events e WHERE e.room_id = r.room_id AND e.pos > CAST(want.at AS BIGINT)`)
 }
 
 // LevelsOf gives the present power in rooms.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/event"
 	"github.com/narthex-matrix/narthex/internal/id"
-	"github.com/narthex-matrix/narthex/internal/rooms"
 )
 
 // strippedTypes are the state events by which the invited know a room (client-server
@@ -44,7 +43,7 @@ func (r *reading) addInvitations() error {
 	if err != nil {
 		return err
 	}
-	members, err := rooms.MembersIn(r.tx, at, users)
+	members, err := r.s.rooms.MembersIn(r.tx, at, users)
 	if err != nil {
 		return err
 	}

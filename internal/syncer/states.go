@@ -38,11 +38,11 @@ func (r *reading) addStates() error {
 		}
 	}
 	lazy := r.filter.Room.State.LazyLoadMembers
-	states, err := rooms.States(r.tx, whole, !lazy)
+	states, err := r.s.rooms.States(r.tx, whole, !lazy)
 	if err != nil {
 		return err
 	}
-	changes, err := rooms.StateChanges(r.tx, r.since, change)
+	changes, err := r.s.rooms.StateChanges(r.tx, r.since, change)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (r *reading) lazyMembers(lazy bool) (map[id.RoomID][]rooms.Stored, error) {
 			users[st.roomID], at[st.roomID] = slices.Compact(list), r.stateAt(st)
 		}
 	}
-	return rooms.MembersIn(r.tx, at, users)
+	return r.s.rooms.MembersIn(r.tx, at, users)
 }
 
 // selected leaves of a room's state what the filter lets through, each event once,

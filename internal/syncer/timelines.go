@@ -36,7 +36,7 @@ func (r *reading) addTimelines() error {
 	}
 	limit := r.filter.Room.Timeline.LimitOr(defaultLimit, largestLimit)
 	for s, list := range wanted {
-		newest, err := rooms.Newest(r.tx, list, s.after, s.upTo, limit+1)
+		newest, err := r.s.rooms.Newest(r.tx, list, s.after, s.upTo, limit+1)
 		if err != nil {
 			return err
 		}

@@ -82,10 +82,10 @@ func (s *Service) contextState(tx *db.Tx, q Query, events []rooms.Stored) ([]roo
 	var state []rooms.Stored
 	var err error
 	if q.Filter.LazyLoadMembers {
-		if state, err = rooms.StateButMembersAt(tx, q.RoomID, at); err != nil {
+		if state, err = s.rooms.StateButMembersAt(tx, q.RoomID, at); err != nil {
 			return nil, err
 		}
-		members, err := sendersOf(tx, q.RoomID, events)
+		members, err := s.sendersOf(tx, q.RoomID, events)
 		if err != nil {
 			return nil, err
 		}

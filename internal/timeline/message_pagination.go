@@ -67,14 +67,14 @@ func (s *Service) getRoomEvents(ctx context.Context, call *httpapi.Call, req get
 // senders gives the memberships of those who sent the events, as they were at the
 // newest of them: what a client that loads members lazily needs to show them.
 func (s *Service) senders(tx *db.Tx, viewer rooms.Viewer, roomID id.RoomID, events []rooms.Stored) ([]jsontext.Value, error) {
-	members, err := sendersOf(tx, roomID, events)
+	members, err := s.sendersOf(tx, roomID, events)
 	if err != nil {
 		return nil, err
 	}
 	return s.rooms.ClientEvents(tx, viewer, members)
 }
 
-func sendersOf(tx *db.Tx, roomID id.RoomID, events []rooms.Stored) ([]rooms.Stored, error) {
+func (s *Service) sendersOf(tx *db.Tx, roomID id.RoomID, events []rooms.Stored) ([]rooms.Stored, error) {
 	var newest int64
 	var senders []id.UserID
 	known := map[id.UserID]bool{}
@@ -84,5 +84,5 @@ func sendersOf(tx *db.Tx, roomID id.RoomID, events []rooms.Stored) ([]rooms.Stor
 			known[st.Sender], senders = true, append(senders, st.Sender)
 		}
 	}
-	return rooms.MembersAt(tx, roomID, newest, senders)
+	return s.rooms.MembersAt(tx, roomID, newest, senders)
 }

@@ -49,7 +49,7 @@ func (s *Service) Page(tx *db.Tx, q Query) (Page, error) {
 		return Page{End: q.far()}, nil
 	}
 	return s.walk(tx, q, func(after, upTo int64, limit int) ([]rooms.Stored, error) {
-		return rooms.EventsBetween(tx, q.RoomID, after, upTo, q.Forward, limit)
+		return s.rooms.EventsBetween(tx, q.RoomID, after, upTo, q.Forward, limit)
 	})
 }
 
