@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/narthex-matrix/narthex/internal/errcode"
 )
@@ -80,9 +81,22 @@ func Raw(pattern, op string, auth Auth, class Class, h func(context.Context, *Ca
 // Bind reads a JSON body strictly into a struct with json tags, as a [JSON] route
 // would, for handlers of [Raw].
 func Bind[Req any](r *http.Request, limit int64) (req Req, err error) {
-	p := planFor(reflect.TypeFor[Req](), r.Method)
-	err = p.bind(r, limit, reflect.ValueOf(&req).Elem())
+	key := planned{reflect.TypeFor[Req](), r.Method == http.MethodGet}
+	p, ok := plans.Load(key)
+	if !ok {
+		p, _ = plans.LoadOrStore(key, planFor(key.request, r.Method))
+	}
+	err = p.(*plan).bind(r, limit, reflect.ValueOf(&req).Elem())
 	return req, err
+}
+
+// plans are those that Bind has worked out, a *plan for each planned.
+var plans sync.Map
+
+// planned is what a plan depends on: a request by GET has no body.
+type planned struct {
+	request reflect.Type
+	get     bool
 }
 
 // fromAnotherSite reports whether a browser says that a page of another site made
