@@ -28,6 +28,7 @@ type stmt struct {
 	driver.Stmt
 	exec  driver.StmtExecContext
 	query driver.StmtQueryContext
+	rows  rows // of the last query; SQLite begins no other before they are closed
 }
 
 func openConn(name string) (*conn, error) {
@@ -122,7 +123,11 @@ func (c *conn) query(ctx context.Context, statement string, args []any) (*rows, 
 	if err != nil {
 		return nil, err
 	}
-	return &rows{Rows: r, values: make([]driver.Value, len(r.Columns()))}, nil
+	if n := len(r.Columns()); len(st.rows.values) != n {
+		st.rows.values = make([]driver.Value, n)
+	}
+	st.rows.Rows, st.rows.err = r, nil
+	return &st.rows, nil
 }
 
 // rows is the answer to a query, as [sql.Rows] is.
@@ -136,6 +141,12 @@ type rows struct {
 func (r *rows) Next() bool {
 	r.err = r.Rows.Next(r.values)
 	return r.err == nil
+}
+
+// Close ends the query.
+func (r *rows) Close() error {
+	clear(r.values) // they may be long
+	return r.Rows.Close()
 }
 
 // Err is what ended the rows before their end.
