@@ -22,11 +22,13 @@ type reading struct {
 	// lost says that the client has seen what this server has not: positions that
 	// were lost when a backup was restored.
 	lost bool
-	// plain says that all positions are those of events in rooms.
+	// plain says that all positions are those of events in rooms, and touched in which.
 	plain   bool
+	touched []id.RoomID
 	ignored map[id.UserID]bool
+	awaited []id.RoomID // the rooms whose news would end the waiting
 
-	stays  []*stay // joined and left rooms, those without news too
+	stays  []*stay // joined and left rooms; those without news too, if not plain
 	byRoom map[id.RoomID]*stay
 	asked  []invitation // invites and knocks
 	answer syncResponse
@@ -57,17 +59,30 @@ func (r *reading) run() error {
 	}
 	if r.since == r.to && !r.fullState {
 		steps = []func() error{r.addKeyCounts}
-		if r.waits {
-			steps = append(steps, r.findRooms) // for what happens there
-		}
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}
 	}
+	if err := r.findAwaited(); err != nil {
+		return err
+	}
 	r.answer.NextBatch, r.before = rooms.Token(r.to), nil
 	return nil
+}
+
+// findAwaited finds the rooms for whose news the request waits, once: what changes
+// them meanwhile is news itself.
+func (r *reading) findAwaited() (err error) {
+	switch {
+	case !r.waits || !r.answer.empty():
+	case r.before != nil:
+		r.awaited = r.before.awaited
+	default:
+		r.awaited, err = rooms.JoinedRooms(r.tx, r.userID)
+	}
+	return err
 }
 
 // fewPositions is up to where it is worth the while to count what they are.
@@ -78,11 +93,11 @@ const fewPositions = 64
 // need look for one: so it is for most of those who are woken.
 func (r *reading) look() (err error) {
 	if n := r.to - r.since; n <= fewPositions && !r.initial {
-		events, err := rooms.CountEvents(r.tx, r.since, r.to)
+		touched, events, err := rooms.EventRooms(r.tx, r.since, r.to)
 		if err != nil {
 			return err
 		}
-		r.plain = events == n
+		r.plain, r.touched = events == n, touched
 	}
 	r.ignored, err = r.s.accountData.IgnoredUsers(r.tx, r.userID)
 	return err
@@ -98,9 +113,9 @@ func (r *reading) response() *syncResponse {
 
 // keys are what wakes the user for what happens in rooms.
 func (r *reading) keys() (keys []string) {
-	for _, st := range r.stays {
-		if !st.left {
-			keys = append(keys, bus.Room(st.roomID))
+	for _, roomID := range r.awaited {
+		if r.filter.Room.MatchesRoom(roomID) {
+			keys = append(keys, bus.Room(roomID))
 		}
 	}
 	return keys

@@ -39,9 +39,15 @@ type invitation struct {
 	sender id.UserID
 }
 
-// findRooms finds the rooms of the user and what they have become.
-func (r *reading) findRooms() error {
-	all, err := rooms.Memberships(r.tx, r.userID, r.since)
+// findRooms finds the rooms of the user and what they have become. If only rooms have
+// news, the others are passed over, however many there are.
+func (r *reading) findRooms() (err error) {
+	var all []rooms.Membership
+	if r.plain && !r.fullState {
+		all, err = rooms.MembershipsIn(r.tx, r.touched, r.userID, r.since)
+	} else {
+		all, err = rooms.Memberships(r.tx, r.userID, r.since)
+	}
 	if err != nil {
 		return err
 	}

@@ -27,9 +27,12 @@ func (r *reading) addTimelines() error {
 			wanted[s] = append(wanted[s], st.roomID)
 		}
 	}
-	changed, err := rooms.ChangedRooms(r.tx, continuing, r.since, r.to)
-	if err != nil {
-		return err
+	changed := continuing
+	if !r.plain || r.fullState { // else they are those that have changed
+		var err error
+		if changed, err = rooms.ChangedRooms(r.tx, continuing, r.since, r.to); err != nil {
+			return err
+		}
 	}
 	if len(changed) > 0 {
 		wanted[stretch{r.since, r.to}] = changed
