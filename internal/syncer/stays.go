@@ -18,6 +18,7 @@ type stay struct {
 	after, upTo int64 // what the timeline covers
 
 	raw     int            // how many events were looked at
+	related bool           // there may be one among them that relates to another
 	members bool           // memberships may have changed
 	crypto  bool           // encryption was switched on
 	events  []rooms.Stored // the timeline, oldest first

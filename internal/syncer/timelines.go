@@ -59,6 +59,7 @@ func (r *reading) addTimeline(st *stay, newest []rooms.Stored, limit int) error 
 	for _, ev := range newest {
 		st.members = st.members || ev.IsState(event.TypeMember)
 		st.crypto = st.crypto || ev.IsState("m.room.encryption")
+		st.related = st.related || ev.RelatesTo != nil
 	}
 	more := len(newest) > limit
 	if more {
@@ -115,7 +116,7 @@ func (r *reading) page(st *stay, limit int) error {
 		return err
 	}
 	slices.Reverse(page.Events)
-	st.events, st.skipped, st.inside = page.Events, true, true
+	st.events, st.skipped, st.inside, st.related = page.Events, true, true, true
 	st.limited = page.More || st.fresh && st.after > 0 || r.lost
 	st.place(page.End)
 	return nil
@@ -132,13 +133,13 @@ func (r *reading) tells(st *stay, ev rooms.Stored) bool {
 	return timeline.Matches(&r.filter.Room.Timeline, ev.Event)
 }
 
-// relations are the bundled aggregations of the timelines. An event to which
-// another one relates has a later one in its room, so most answers need none.
+// relations are the bundled aggregations of the timelines. What relates to an event
+// is later in its room, and so was looked at with it: most answers need none.
 func (r *reading) relations(viewer rooms.Viewer) (rooms.Viewer, error) {
 	var unseen []id.RoomID
 	var events []rooms.Stored
 	for _, st := range r.stays {
-		if st.raw < 2 || len(st.events) == 0 {
+		if !st.related || len(st.events) == 0 {
 			continue
 		}
 		events = append(events, st.events...)
