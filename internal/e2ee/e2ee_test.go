@@ -136,7 +136,7 @@ func TestOneTimeKeys(t *testing.T) {
 	unused := func() (types []string) {
 		t.Helper()
 		err := srv.App.DB.Read(t.Context(), func(tx *db.Tx) (err error) {
-			types, err = srv.App.E2EE.UnusedFallbackKeys(tx, alice.UserID, alice.DeviceID)
+			_, types, err = srv.App.E2EE.UnclaimedKeys(tx, alice.UserID, alice.DeviceID)
 			return err
 		})
 		if err != nil {

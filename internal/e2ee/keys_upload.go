@@ -56,7 +56,7 @@ func (s *Service) uploadKeys(ctx context.Context, call *httpapi.Call, req upload
 		if err := putFallbackKeys(tx, call.UserID, call.DeviceID, fallback); err != nil {
 			return err
 		}
-		if out.Counts, err = s.OneTimeKeyCounts(tx, call.UserID, call.DeviceID); err != nil {
+		if out.Counts, _, err = s.UnclaimedKeys(tx, call.UserID, call.DeviceID); err != nil {
 			return err
 		}
 		for algorithm, n := range out.Counts {
@@ -158,21 +158,25 @@ func putFallbackKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, keys []d
 	return nil
 }
 
-// OneTimeKeyCounts gives the number of unclaimed one-time keys of a device by
-// algorithm. The one that every client uses is always among them.
-func (s *Service) OneTimeKeyCounts(tx *db.Tx, userID id.UserID, deviceID id.DeviceID) (map[string]int64, error) {
-	counts := map[string]int64{"signed_curve25519": 0}
-	return counts, db.Each(tx, func(r db.Row) error {
+// UnclaimedKeys gives what others can still claim of a device: the number of one-time
+// keys by algorithm, among them always the one that every client uses, and the
+// algorithms of fallback keys that nobody has claimed, sorted.
+func (s *Service) UnclaimedKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID) (oneTime map[string]int64, fallback []string, err error) {
+	oneTime = map[string]int64{"signed_curve25519": 0}
+	err = db.Each(tx, func(r db.Row) error {
 		var algorithm string
-		var n int64
-		err := r.Scan(&algorithm, &n)
-		counts[algorithm] = n
-		return err
-	}, `SELECT algorithm, COUNT(*) FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND claimed_ts IS NULL GROUP BY algorithm`, userID, deviceID)
-}
-
-// UnusedFallbackKeys gives the algorithms of which a device has a fallback key that
-// nobody has claimed.
-func (s *Service) UnusedFallbackKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID) ([]string, error) {
-	return db.All(tx, db.Scalar[string], `SELECT algorithm FROM fallback_keys WHERE user_id = $1 AND device_id = $2 AND NOT used ORDER BY algorithm`, userID, deviceID)
+		var n *int64 // null: a fallback key
+		if err := r.Scan(&algorithm, &n); err != nil {
+			return err
+		}
+		if n == nil {
+			fallback = append(fallback, algorithm)
+		} else {
+			oneTime[algorithm] = *n
+		}
+		return nil
+	}, `SELECT algorithm, COUNT(*) FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND claimed_ts IS NULL GROUP BY algorithm
+		UNION ALL SELECT algorithm, NULL FROM fallback_keys WHERE user_id = $1 AND device_id = $2 AND NOT used`, userID, deviceID)
+	slices.Sort(fallback)
+	return oneTime, fallback, err
 }

@@ -55,10 +55,7 @@ func (r *reading) addKeyCounts() (err error) {
 		r.answer.OneTimeKeys, r.answer.FallbackKeys = r.before.answer.OneTimeKeys, r.before.answer.FallbackKeys
 		return nil
 	}
-	if r.answer.OneTimeKeys, err = r.s.e2ee.OneTimeKeyCounts(r.tx, r.userID, r.deviceID); err != nil {
-		return err
-	}
-	r.answer.FallbackKeys, err = r.s.e2ee.UnusedFallbackKeys(r.tx, r.userID, r.deviceID)
+	r.answer.OneTimeKeys, r.answer.FallbackKeys, err = r.s.e2ee.UnclaimedKeys(r.tx, r.userID, r.deviceID)
 	return err
 }
 
