@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,7 +11,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/narthex-matrix/narthex/internal/app"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/pgtest"
 )
@@ -19,7 +20,7 @@ import (
 // each is killed; NARTHEX_TEST_DATABASE chooses one database. NARTHEX_TEST_KILL_PROGRAM may be
 // a program that has been built with -tags faults, which else is built first.
 func TestKills(t *testing.T) {
-	kills, migrations := 20, 5
+	kills, migrations := 20, 3
 	if text := os.Getenv("NARTHEX_TEST_KILLS"); text != "" {
 		var err error
 		if kills, err = strconv.Atoi(text); err != nil {
@@ -37,7 +38,7 @@ func TestKills(t *testing.T) {
 	}
 	over("sqlite", func(t *testing.T) {
 		w := newWorld(t, binary, "", seed)
-		w.phase(t, "server", func(t *testing.T) { w.killServers(kills) })
+		w.phase(t, "server", func(t *testing.T) { w.killServers(t, kills) })
 		w.phase(t, "stopped", func(t *testing.T) { w.stopUnderLoad(t, max(2, kills/20)) })
 		w.phase(t, "sound", w.lookInside)
 		w.phase(t, "early answers", w.earlyAnswers)
@@ -49,7 +50,7 @@ func TestKills(t *testing.T) {
 		server := pgtest.StartFor(t)
 		database := func(t *testing.T) string { return server.DatabaseFor(t, "") + "&synchronous_commit=on" }
 		w := newWorld(t, binary, database(t), seed)
-		w.phase(t, "server", func(t *testing.T) { w.killServers((kills + 1) / 2) })
+		w.phase(t, "server", func(t *testing.T) { w.killServers(t, (kills+1)/2) })
 		w.phase(t, "database", func(t *testing.T) { w.crashDatabases(t, server, kills/2) })
 		w.phase(t, "stopped", func(t *testing.T) { w.stopUnderLoad(t, max(2, kills/20)) })
 		w.phase(t, "sound", w.lookInside)
@@ -98,44 +99,33 @@ func ordinary(t *testing.T, faulty string) {
 	}
 }
 
-// lookInside ends the server and looks at what it leaves.
-func (w *world) lookInside(t *testing.T) {
-	for _, h := range w.halls {
-		if err := h.whole(w); err != nil {
-			w.find("history: %v", err)
-		}
-	}
-	w.process.end()
-	w.grave.inside(t, func(tx *db.Tx, a *app.App) error {
-		if err := a.Accounts.CheckAuditLog(tx); err != nil {
-			w.find("K15: %v", err)
-		}
-		if a.DB.Dialect() == db.Postgres {
-			return nil
-		}
-		sound, err := db.Value[string](tx, `PRAGMA integrity_check`)
-		if err == nil && sound != "ok" {
-			w.find("the database is damaged: %s", sound)
-		}
-		return err
-	})
-}
-
 // killServers kills the server at random moments and at each point that hurts, in turn.
-func (w *world) killServers(kills int) {
-	points := []string{"uncommitted", "committed", "answered"}
+// After a commit it is killed while those of one kind are at work, one kind after the
+// other: else nearly every kill would be one of the many that send, and what is rarely
+// done never be in the middle.
+func (w *world) killServers(t *testing.T, kills int) {
+	points := []string{"committed", "answered", "committed", "uncommitted"}
 	count := map[string]int{}
+	kinds := w.kinds()
+	begin := filepath.Join(t.TempDir(), "begin")
 	for i := 0; i < kills && len(w.findings) == 0; i++ {
-		kind, fault := "random", ""
-		if i%2 == 1 { // the server that the last kill left is killed again
-			kind = points[i/2%len(points)]
+		kind, fault, at := "random", "", w.regulars
+		if i%3 > 0 { // the server that the last kill left is killed again
+			kind, points = points[0], append(points[1:], points[0])
 			fault = kind + ":" + strconv.Itoa(1+w.random.IntN(60))
+			if kind == "committed" { // since it has started, unlike the others
+				fault = kind + ":" + strconv.Itoa(1+w.random.IntN(12)) + ":" + begin
+				at, kinds = slices.Concat(kinds[0], w.readers()), append(kinds[1:], kinds[0])
+			}
 			w.process.end()
 			if !w.rise(fault) {
 				count[kind+", at the start"]++
 				w.mustRise()
 				w.judge()
 				continue
+			}
+			if err := os.WriteFile(begin, nil, 0o600); err != nil {
+				t.Fatal(err)
 			}
 		}
 		count[kind]++
@@ -144,12 +134,34 @@ func (w *world) killServers(kills int) {
 			requests = 1500 // if it is not dead by then
 		}
 		w.killAfter(requests, w.process.kill)
-		w.live()
+		w.live(at)
 		w.process.end()
+		_ = os.Remove(begin) // it is not always there
 		w.mustRise()
 		w.judge()
 	}
-	w.t.Logf("kills: %v", count)
+	t.Logf("kills: %v", count)
+}
+
+// kinds are the clients that write, those of a kind together, in a random order.
+func (w *world) kinds() [][]regular {
+	by := map[string][]regular{}
+	for _, a := range w.regulars {
+		if _, reads := a.(*reader); !reads {
+			kind := fmt.Sprintf("%T", a)
+			by[kind] = append(by[kind], a)
+		}
+	}
+	var kinds [][]regular
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		kinds = append(kinds, by[name])
+	}
+	w.random.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
+	return kinds
+}
+
+func (w *world) readers() []regular {
+	return slices.DeleteFunc(slices.Clone(w.regulars), func(a regular) bool { _, reads := a.(*reader); return !reads })
 }
 
 // crashDatabases ends the database at random moments. The server lives on.
@@ -159,7 +171,7 @@ func (w *world) crashDatabases(t *testing.T, server *pgtest.Server, crashes int)
 	for i := 0; i < crashes && len(w.findings) == 0; i++ {
 		crashed := make(chan error, 1)
 		w.killAfter(int64(1+w.random.IntN(70)), func() { crashed <- w.postgres.Crash() })
-		w.live()
+		w.live(w.regulars)
 		if err := <-crashed; err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +204,7 @@ func (w *world) stopUnderLoad(t *testing.T, times int) {
 			polled <- idle.tell("GET", "/_matrix/client/v3/sync?timeout=50000&since="+first.Next, nil, &synced{})
 		}()
 		w.killAfter(int64(100+w.random.IntN(100)), func() { _ = w.process.cmd.Process.Signal(syscall.SIGTERM) })
-		w.live()
+		w.live(w.regulars)
 		<-w.process.ended
 		if code := w.process.cmd.ProcessState.ExitCode(); code != 0 {
 			t.Errorf("stopped with exit code %d", code)
@@ -228,7 +240,7 @@ func (w *world) earlyAnswers(t *testing.T) {
 			t.Fatal("it does not start")
 		}
 		w.killAfter(int64(60+w.random.IntN(60)), w.process.kill)
-		w.live()
+		w.live(w.regulars)
 		w.process.end()
 		w.findings = nil // a client may be confused before the kill; what counts is what is lost
 		w.mustRise()

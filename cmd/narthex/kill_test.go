@@ -42,26 +42,26 @@ func spawn(t *testing.T, data string, environment ...string) *process {
 // launch starts a server in a process of its own.
 func launch(t *testing.T, args []string, environment ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command("narthex", append([]string{"serve"}, args...)...), ended: make(chan struct{})}
-	out := &buffer{more: make(chan struct{}, 1)}
-	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.Env = append(os.Environ(), environment...)
-	if err := p.cmd.Start(); err != nil {
+	p, out, listens := begin(t, exec.Command("narthex", append([]string{"serve"}, args...)...), environment...)
+	if !listens {
+		t.Fatalf("serve ended: %s", out)
+	}
+	return p
+}
+
+// begin starts a program that serves, and reports whether it has lived to listen.
+func begin(t *testing.T, cmd *exec.Cmd, environment ...string) (p *process, out *buffer, listens bool) {
+	t.Helper()
+	p, out = &process{cmd: cmd, ended: make(chan struct{})}, &buffer{more: make(chan struct{}, 1)}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Env = append(os.Environ(), environment...)
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = p.cmd.Wait(); close(p.ended) }() // it is killed
+	go func() { _ = cmd.Wait(); close(p.ended) }() // it is killed
 	t.Cleanup(p.end)
-	for {
-		if m := listensOn.FindStringSubmatch(out.String()); m != nil {
-			p.url = m[1]
-			return p
-		}
-		select {
-		case <-out.more:
-		case <-p.ended:
-			t.Fatalf("serve ended: %s", out)
-		}
-	}
+	p.url, listens = out.listens(p.ended)
+	return p, out, listens
 }
 
 // kill ends the process as a power cut would.

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -135,32 +136,14 @@ func newWorld(t *testing.T, binary, database string, seed uint64) *world {
 // rise starts the server, and reports whether it lives to listen.
 func (w *world) rise(fault string) bool {
 	w.t.Helper()
-	p := &process{cmd: exec.Command(w.binary, "serve", "--dev", "--data", w.grave.data, "--listen", "127.0.0.1:0"), ended: make(chan struct{})}
-	out := &buffer{more: make(chan struct{}, 1)}
-	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.Env = append(os.Environ(), w.grave.environment...)
-	p.cmd.Env = append(p.cmd.Env, faultVariable+"="+fault)
-	if err := p.cmd.Start(); err != nil {
-		w.t.Fatal(err)
-	}
-	go func() { _ = p.cmd.Wait(); close(p.ended) }() // it is killed
-	w.home.Cleanup(p.end)
+	cmd := exec.Command(w.binary, "serve", "--dev", "--data", w.grave.data, "--listen", "127.0.0.1:0")
+	p, out, listens := begin(w.home, cmd, append(slices.Clone(w.grave.environment), faultVariable+"="+fault)...)
 	w.process = p
-	for {
-		if m := listensOn.FindStringSubmatch(out.String()); m != nil {
-			p.url = m[1]
-			w.base.Store(&p.url)
-			return true
-		}
-		select {
-		case <-out.more:
-		case <-p.ended:
-			if fault == "" {
-				w.find("the server does not start: %s", out)
-			}
-			return false
-		}
+	w.base.Store(&p.url)
+	if !listens && fault == "" {
+		w.find("the server does not start: %s", out)
 	}
+	return listens
 }
 
 func (w *world) mustRise() {
@@ -170,10 +153,10 @@ func (w *world) mustRise() {
 	}
 }
 
-// live has all clients at work until the server is gone.
-func (w *world) live() {
+// live has clients at work until the server is gone.
+func (w *world) live(at []regular) {
 	var all sync.WaitGroup
-	for _, a := range w.regulars {
+	for _, a := range at {
 		all.Go(func() {
 			for {
 				err := a.step()
@@ -201,6 +184,7 @@ func (w *world) killAfter(requests int64, kill func()) {
 // judge has the clients do again what was interrupted, and compares all that there is.
 func (w *world) judge() {
 	w.deadline.Store(nil)
+	w.lookForHalves()
 	patiently := func(what string, f func() error) {
 		var err error
 		for range 100 { // a pool of dead connections is found out one by one
@@ -383,6 +367,7 @@ func (w *world) settleIn(rootToken string, seed uint64) {
 		&registrar{survivor: w.survivor()},
 		&administrator{survivor: root, target: w.newSurvivor("target").userID, suspended: false},
 		&uploader{survivor: w.newSurvivor("uploader")},
+		newRefresher(w.newSurvivor("refresher"), "refresher"),
 	)
 	w.judge()
 	if len(w.findings) > 0 {

@@ -65,15 +65,23 @@ func start(t *testing.T, args ...string) running {
 	}()
 	r := running{out: out, stop: func() int { cancel(); <-ended; return code }}
 	t.Cleanup(func() { r.stop() })
+	var listens bool
+	if r.url, listens = out.listens(ended); !listens {
+		t.Fatalf("serve ended with %d: %s", code, out)
+	}
+	return r
+}
+
+// listens waits until a server says in its output where it listens, or ends without.
+func (b *buffer) listens(ended <-chan struct{}) (url string, ok bool) {
 	for {
-		if m := listensOn.FindStringSubmatch(out.String()); m != nil {
-			r.url = m[1]
-			return r
+		if m := listensOn.FindStringSubmatch(b.String()); m != nil {
+			return m[1], true
 		}
 		select {
-		case <-out.more:
+		case <-b.more:
 		case <-ended:
-			t.Fatalf("serve ended with %d: %s", code, out)
+			return "", false
 		}
 	}
 }
