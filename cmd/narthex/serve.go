@@ -90,6 +90,9 @@ func (c serveCommand) Run(ctx context.Context, std streams) error {
 	if cfg.Dev {
 		log.Warn("running with --dev: anybody on this machine can make accounts, and passwords are hashed cheaply; never use this data for a real server")
 	}
+	if limit := limitMemory(); limit > 0 {
+		log.Info("memory is limited", "mib", limit>>20)
+	}
 	untouched := make([]byte, ballast)
 	go giveBack(ctx)
 	err = a.Serve(ctx, listeners)
