@@ -9,14 +9,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"os/exec"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/narthex-matrix/narthex/internal/browsertest"
+	"github.com/narthex-matrix/narthex/internal/dbtest"
 )
 
 // order is what a script is told to do.
@@ -54,9 +53,7 @@ func (r *refusal) Error() string { return r.Text }
 // hire starts a script on Node. It stops with the test.
 func hire(t *testing.T, script string) *worker {
 	t.Helper()
-	if os.Getenv(browsertest.Engine) == "postgres" {
-		t.Skip("what a device says to another does not depend on the database: heard over SQLite")
-	}
+	dbtest.SQLiteAlone(t, "what a device says to another does not depend on the database")
 	needNode(t)
 	p := &process{waiting: map[int]chan outcome{}, gone: make(chan struct{})}
 	cmd := exec.Command("node", script)

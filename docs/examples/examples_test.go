@@ -16,6 +16,7 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/dbtest"
 	"github.com/narthex-matrix/narthex/signin/crosssigning"
 	"github.com/narthex-matrix/narthex/signin/qr"
 	"github.com/narthex-matrix/narthex/signin/secretstorage"
@@ -72,6 +73,7 @@ func read(t *testing.T, file string) string {
 // TestProgramsSignIn plays the programs against a server, each of them showing the
 // code once.
 func TestProgramsSignIn(t *testing.T) {
+	dbtest.SQLiteAlone(t, "the programs meet a server, not its database")
 	programs := t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", programs+string(filepath.Separator), "./new-device", "./existing-device")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -18,9 +18,14 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/bench"
+	"github.com/narthex-matrix/narthex/internal/dbtest"
 )
 
 func TestMain(m *testing.M) { apitest.Main(m) }
+
+// sameRequests is why most tests need one database: TestMeasure makes the requests over
+// both.
+const sameRequests = "what is measured are requests, and those are the same"
 
 // play runs a benchmark of small sizes, and gives its results by scenario.
 func play(t *testing.T, url string, what func(o bench.Options) error) (results map[string]bench.Result, shown string, err error) {
@@ -77,6 +82,7 @@ func TestMeasure(t *testing.T) {
 }
 
 func TestScenariosByName(t *testing.T) {
+	dbtest.SQLiteAlone(t, sameRequests)
 	srv := apitest.New(t)
 	results, _, err := play(t, srv.URL, func(o bench.Options) error {
 		o.Scenarios = []string{"whoami.c1"}
@@ -95,6 +101,7 @@ func TestScenariosByName(t *testing.T) {
 }
 
 func TestGrowth(t *testing.T) {
+	dbtest.SQLiteAlone(t, sameRequests)
 	srv := apitest.New(t)
 	var sizes []int
 	results, shown, err := play(t, srv.URL, func(o bench.Options) error {
@@ -130,6 +137,7 @@ type writer func([]byte) (int, error)
 func (w writer) Write(p []byte) (int, error) { return w(p) }
 
 func TestStudy(t *testing.T) {
+	dbtest.SQLiteAlone(t, sameRequests)
 	srv := apitest.New(t)
 	results, shown, err := play(t, srv.URL, func(o bench.Options) error { return bench.Study(t.Context(), o) })
 	if err != nil {
@@ -160,6 +168,7 @@ func spoilt(t *testing.T, srv *apitest.Server, spoil func(path string, answer *h
 
 // TestWrongAnswersAreFailures holds that a server cannot look fast by being wrong.
 func TestWrongAnswersAreFailures(t *testing.T) {
+	dbtest.SQLiteAlone(t, sameRequests)
 	replace := func(answer *http.Response, old, fresh string) {
 		raw, err := io.ReadAll(answer.Body)
 		if err != nil {

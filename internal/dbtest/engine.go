@@ -49,6 +49,15 @@ func Run(m *testing.M) int {
 	return 0
 }
 
+// SQLiteAlone skips a test over PostgreSQL, and says why it would show nothing new there:
+// what it looks at is of no database's making, and its SQL is tested elsewhere.
+func SQLiteAlone(t testing.TB, why string) {
+	t.Helper()
+	if engine.postgres != nil {
+		t.Skip("seen over SQLite: " + why)
+	}
+}
+
 func runPostgres(m *testing.M) int {
 	server, err := pgtest.Start()
 	if errors.Is(err, pgtest.ErrNotInstalled) && os.Getenv("CI") != "true" {
