@@ -1,6 +1,8 @@
 package accounts
 
 import (
+	"slices"
+
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/jobs"
@@ -22,19 +24,43 @@ func (s *Service) erase(tx *db.Tx, userID id.UserID) error {
 	return jobs.Enqueue(tx, "accountdata.erase", string(userID), map[string]id.UserID{"user_id": userID}, tx.Now)
 }
 
+// fewErased is how many erased accounts are read to find those of some users: mostly
+// there are none, and whoever reads a page of events has many senders to ask for.
+const fewErased = 64
+
+type erasure struct {
+	userID id.UserID
+	pos    int64
+}
+
+func scanErasure(r db.Row) (e erasure, err error) {
+	err = r.Scan(&e.userID, &e.pos)
+	return e, err
+}
+
+const erasures = `SELECT user_id, erased_pos FROM users WHERE erased_pos IS NOT NULL `
+
 // Erasures gives, for those users who had their accounts erased, the position at
 // which it happened. Whoever joins a room later gets redacted copies of their events.
 func (s *Service) Erasures(tx *db.Tx, users []id.UserID) (map[id.UserID]int64, error) {
-	erased := map[id.UserID]int64{}
-	err := db.Chunks(users, func(chunk []id.UserID) error {
-		in := db.In(chunk)
-		return db.Each(tx, func(r db.Row) error {
-			var u id.UserID
-			var pos int64
-			err := r.Scan(&u, &pos)
-			erased[u] = pos
+	found, err := db.All(tx, scanErasure, erasures+`LIMIT $1`, fewErased+1)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) > fewErased {
+		found = nil
+		err = db.Chunks(users, func(chunk []id.UserID) error {
+			in := db.In(chunk)
+			more, err := db.All(tx, scanErasure, erasures+`AND user_id IN (`+in.Marks(1)+`)`, in.Args()...)
+			found = append(found, more...)
 			return err
-		}, `SELECT user_id, erased_pos FROM users WHERE erased_pos IS NOT NULL AND user_id IN (`+in.Marks(1)+`)`, in.Args()...)
-	})
+		})
+	}
+	erased := map[id.UserID]int64{}
+	for _, e := range found {
+		if slices.Contains(users, e.userID) {
+			erased[e.userID] = e.pos
+		}
+	}
 	return erased, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -15,7 +16,31 @@ import (
 // marshal writes lists and maps that are nil as [] and {}, as clients expect. Objects
 // that were written before, such as events, were looked through for repeated names
 // when they came in.
-func marshal(v any) ([]byte, error) { return json.Marshal(v, jsontext.AllowDuplicateNames(true)) }
+func marshal(v any) ([]byte, error) {
+	if list, ok := v.(Written); ok {
+		return list.appendTo(nil), nil
+	}
+	return json.Marshal(v, jsontext.AllowDuplicateNames(true))
+}
+
+// Written is an array of objects that this server wrote, such as events. It is not read
+// through again, as encoders do.
+type Written []jsontext.Value
+
+func (w Written) appendTo(b []byte) []byte {
+	n := 2
+	for _, v := range w {
+		n += len(v) + 1
+	}
+	b = append(slices.Grow(b, n), '[')
+	for i, v := range w {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, v...)
+	}
+	return append(b, ']')
+}
 
 func (s *Server) write(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()

@@ -1,11 +1,14 @@
 package rooms_test
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/apitest"
+	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/id"
 )
@@ -195,4 +198,25 @@ func TestARoomOfAnErasedAccountWorks(t *testing.T) {
 			room.Send(t, late, "here")
 		})
 	}
+}
+
+// TestAnErasedAccountIsHiddenAmongMany has more erased accounts than are read at once to
+// find those of an answer's senders.
+func TestAnErasedAccountIsHiddenAmongMany(t *testing.T) {
+	srv := apitest.New(t)
+	owner, alice, late := srv.User(t, "owner"), srv.User(t, "alice"), srv.User(t, "late")
+	srv.Write(t, func(tx *db.Tx) error {
+		for i := range 100 {
+			if err := srv.App.Accounts.Insert(tx, accounts.Account{UserID: id.UserID(fmt.Sprintf("@erased%d:%s", i, srv.App.Config.ServerName))}); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(`UPDATE users SET erased_pos = 1 WHERE user_id LIKE '@erased%'`)
+		return err
+	})
+	w := writes(t, owner, alice, "shared")
+	erase(t, alice, true)
+	w.room.Join(t, late)
+	w.readBy(t, owner, true)
+	w.readBy(t, late, false)
 }

@@ -246,7 +246,7 @@ type getRoomStateRequest struct {
 	RoomID id.RoomID `path:"roomId"`
 }
 
-func (s *Service) getRoomState(ctx context.Context, call *httpapi.Call, req getRoomStateRequest) (out []jsontext.Value, err error) {
+func (s *Service) getRoomState(ctx context.Context, call *httpapi.Call, req getRoomStateRequest) (out httpapi.Written, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		at, err := s.ReadableAt(tx, req.RoomID, call.UserID)
 		if err != nil {
