@@ -5,12 +5,14 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 )
 
@@ -19,6 +21,20 @@ type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	known    sync.Map // of outcome: *series
+}
+
+// outcome is what answers are counted by.
+type outcome struct {
+	route  *httpapi.Route
+	status int
+	code   *errcode.Code
+}
+
+// series are the metrics of an outcome. They are looked up by their labels once.
+type series struct {
+	requests prometheus.Counter
+	seconds  prometheus.Observer
 }
 
 // New makes the metrics of a process that runs the given version.
@@ -47,6 +63,17 @@ func New(version string) *Metrics {
 
 // Observe counts one answer. It is for httpapi.Server.Observe.
 func (m *Metrics) Observe(a httpapi.Answer) {
+	key := outcome{a.Route, a.Status, a.Code}
+	found, ok := m.known.Load(key)
+	if !ok {
+		found, _ = m.known.LoadOrStore(key, m.seriesOf(a))
+	}
+	of := found.(*series)
+	of.requests.Inc()
+	of.seconds.Observe(a.Took.Seconds())
+}
+
+func (m *Metrics) seriesOf(a httpapi.Answer) *series {
 	op, code := "none", ""
 	if a.Route != nil {
 		op = a.Route.Op
@@ -54,8 +81,7 @@ func (m *Metrics) Observe(a httpapi.Answer) {
 	if a.Code != nil {
 		code = a.Code.Key
 	}
-	m.requests.WithLabelValues(op, strconv.Itoa(a.Status), code).Inc()
-	m.seconds.WithLabelValues(op).Observe(a.Took.Seconds())
+	return &series{m.requests.WithLabelValues(op, strconv.Itoa(a.Status), code), m.seconds.WithLabelValues(op)}
 }
 
 // readyTimeout is how long /readyz waits for the database.
