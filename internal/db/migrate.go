@@ -98,7 +98,7 @@ func (d *DB) Migrate(ctx context.Context) ([]Migration, error) {
 		fresh := false
 		err := d.Write(ctx, func(tx *Tx) error {
 			fresh = false
-			if err := tx.Lock("migrations", ""); err != nil {
+			if err := tx.lockMigrations(); err != nil {
 				return err
 			}
 			n, err := tx.Exec(`INSERT INTO migrations (number, name, applied_ts) VALUES ($1, $2, $3) ON CONFLICT (number) DO NOTHING`,
@@ -132,7 +132,7 @@ const makeMigrations = `CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRI
 // that remembers them, if there is none.
 func (d *DB) Applied(ctx context.Context) (done []Applied, err error) {
 	err = d.Write(ctx, func(tx *Tx) error {
-		if err := tx.Lock("migrations", ""); err != nil {
+		if err := tx.lockMigrations(); err != nil {
 			return err
 		}
 		if err := tx.execOnce(makeMigrations); err != nil {
@@ -147,6 +147,18 @@ func (d *DB) Applied(ctx context.Context) (done []Applied, err error) {
 		return err
 	})
 	return done, err
+}
+
+// lockMigrations keeps other processes from migrating. Migrations have no time limits:
+// a step through a large table, and waiting for one that another process makes, take as
+// long as they take.
+func (tx *Tx) lockMigrations() error {
+	if tx.pg != nil {
+		if _, err := tx.Exec(`SELECT set_config(name, '0', TRUE) FROM pg_settings WHERE name IN ('lock_timeout', 'statement_timeout')`); err != nil {
+			return err
+		}
+	}
+	return tx.Lock("migrations", "")
 }
 
 // execOnce runs a statement without keeping it prepared: DDL.

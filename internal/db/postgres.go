@@ -24,6 +24,14 @@ const (
 // pool_max_conns. A waiting long poll holds none.
 const defaultConns = 16
 
+// timeouts are settings of a session, in milliseconds, unless the URL has others: nobody
+// hangs this server, or is hung by it, without an end.
+var timeouts = map[string]string{
+	"lock_timeout":                        "10000", // as long as SQLite waits for another process
+	"statement_timeout":                   "60000", // one that takes longer is at fault
+	"idle_in_transaction_session_timeout": "60000", // nothing is waited for within a transaction
+}
+
 // oldestPostgres is the oldest major version that the tests run on, times 10,000.
 const oldestPostgres = 150_000
 
@@ -38,9 +46,11 @@ func (d *DB) openPostgres(ctx context.Context, o Options) error {
 	if o.Unsynced {
 		cfg.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
 	}
-	// In milliseconds. A statement that takes longer is at fault, or what holds the
-	// lock that it waits for.
-	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "60000"
+	for name, value := range timeouts {
+		if cfg.ConnConfig.RuntimeParams[name] == "" {
+			cfg.ConnConfig.RuntimeParams[name] = value
+		}
+	}
 	cfg.ConnConfig.StatementCacheCapacity = 1024
 	if !strings.Contains(o.Database, "pool_max_conns") {
 		cfg.MaxConns = defaultConns

@@ -141,6 +141,8 @@ func TestErrorsThatSayNothingOfTheRequest(t *testing.T) {
 		{&pgconn.PgError{Code: "53100"}, db.ErrFull},
 		{&pgconn.PgError{Code: "53300"}, db.ErrUnavailable},
 		{&pgconn.PgError{Code: "25006"}, db.ErrUnavailable},
+		{&pgconn.PgError{Code: "25P03"}, db.ErrUnavailable},
+		{&pgconn.PgError{Code: "55P03"}, db.ErrUnavailable},
 		{&pgconn.PgError{Code: "57P01"}, db.ErrUnavailable},
 		{&pgconn.PgError{Code: "58030"}, db.ErrUnavailable},
 		{&pgconn.PgError{Code: "08006"}, db.ErrUnavailable},
