@@ -91,17 +91,17 @@ type place struct {
 }
 
 // kindOf is the kind of a request, or false for one that needs no place.
-func kindOf(route *Route, query string) (kind, bool) {
+func kindOf(route *Route, polls bool) (kind, bool) {
 	switch {
 	case route.Class == Unlimited:
 		return 0, false
 	case route.Class == Sending:
 		return sending, true
+	case route.SignsIn, route.Class != Cheap && route.Class != Expensive:
+		return signingIn, true
 	case route.Class == Expensive:
 		return heavy, true
-	case route.Class != Cheap:
-		return signingIn, true
-	case route.MayWait && asksToWait(query):
+	case polls:
 		return polling, true
 	}
 	return reading, true
@@ -117,7 +117,7 @@ func asksToWait(query string) bool {
 // admit takes a request from the budget of its address and gives it a place, before
 // anything is asked of the database.
 func (s *Server) admit(r *http.Request, route *Route, call *Call) error {
-	k, needs := kindOf(route, r.URL.RawQuery)
+	k, needs := kindOf(route, call.polls)
 	if !needs {
 		return nil
 	}

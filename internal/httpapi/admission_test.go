@@ -62,6 +62,7 @@ func newDesk(c httpapi.Capacity) *desk {
 		httpapi.JSON("GET /read", "read", anyone, httpapi.Cheap, handle),
 		httpapi.JSON("GET /sync", "sync", anyone, httpapi.Cheap, handle).Waits(),
 		httpapi.JSON("GET /search", "search", anyone, httpapi.Expensive, handle),
+		httpapi.JSON("GET /meet", "meet", anyone, httpapi.Expensive, handle).SigningIn(),
 		httpapi.JSON("GET /static", "static", anyone, httpapi.Unlimited, handle),
 		httpapi.JSON("PUT /rooms/{roomId}/send", "sendMessage", anyone, httpapi.Sending, func(_ context.Context, _ *httpapi.Call, req roomRequest) (nothing, error) {
 			if req.Hold {
@@ -214,7 +215,7 @@ func TestWhatMattersLeastIsShedFirstAtOnce(t *testing.T) {
 			for _, c := range []struct {
 				path string
 				want int
-			}{{"/send", send}, {"/read", read}, {"/search", search}, {"/login", 200}, {"/static", 200}, {"/sync?since=1&timeout=1", 200}} {
+			}{{"/send", send}, {"/read", read}, {"/search", search}, {"/login", 200}, {"/meet", 200}, {"/static", 200}, {"/sync?since=1&timeout=1", 200}} {
 				if got := d.one(c.path); got != c.want {
 					t.Errorf("%s after another %s: %d, want %d", c.path, after, got, c.want)
 				}
@@ -251,7 +252,7 @@ func TestSearchesThatWaitStopNobodyElseAtOnce(t *testing.T) {
 			d.ask("GET", "/search?hold=true", 1)
 		}
 		refused(t, "another search", d.ask("GET", "/search", 1)[0], 503, "M_UNKNOWN")
-		for _, path := range []string{"/send", "/login", "/read", "/sync?since=1&timeout=1"} {
+		for _, path := range []string{"/send", "/login", "/meet", "/read", "/sync?since=1&timeout=1"} {
 			if got := d.one(path); got != 200 {
 				t.Errorf("%s: %d", path, got)
 			}

@@ -41,6 +41,7 @@ func newSignedIn(limits *httpapi.Limiter) *signedIn {
 		httpapi.JSON("GET /cheap", "cheap", httpapi.User, httpapi.Cheap, handle),
 		httpapi.JSON("GET /static", "static", httpapi.Anyone, httpapi.Unlimited, handle),
 		httpapi.JSON("GET /own", "own", httpapi.User, httpapi.Cheap, handle).SelfLimited(),
+		httpapi.JSON("GET /meet", "meet", httpapi.User, httpapi.Expensive, handle).SigningIn(),
 	})
 	return s
 }
@@ -55,6 +56,19 @@ func (s *signedIn) ask(path, token, from, forwarded string) int {
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	return w.Code
+}
+
+// TestSigningInKeepsTheBudgetOfTheClass holds that what is part of signing in waits
+// where sign-ins do, and may be done no more often than its class says.
+func TestSigningInKeepsTheBudgetOfTheClass(t *testing.T) {
+	s := newSignedIn(httpapi.NewLimiter(map[httpapi.Class]httpapi.Budget{
+		httpapi.Expensive: {PerSecond: 0.01, Burst: 1}, httpapi.Login: {PerSecond: 100, Burst: 100},
+	}, 0))
+	for i, want := range []int{200, 429, 429} {
+		if got := s.ask("/meet", "a-one", "198.51.100.1", ""); got != want {
+			t.Errorf("request %d: got %d, want %d", i, got, want)
+		}
+	}
 }
 
 // TestManyDevicesDoNotMakeALargeBudget has one user ask from more devices than all of

@@ -50,22 +50,26 @@ func (s *Server) HTTPServer() *http.Server {
 
 // guard refuses ambiguous requests and gives each its deadlines.
 func (s *Server) guard(w http.ResponseWriter, r *http.Request) {
-	control := http.NewResponseController(w)
-	w = &timedWriter{ResponseWriter: w, control: control, now: s.Now}
+	w = &timedWriter{w, s.Now}
 	c, ok := r.Context().Value(connKey{}).(*conn)
 	if ok && c.ambiguous(len(r.TransferEncoding) > 0, r.RequestURI) {
 		w.Header().Set("Connection", "close")
-		cors(w.Header())
 		s.refuse(w, r, errcode.NotJSON.New("The request must say its length once, by Content-Length or by Transfer-Encoding, and have each header on one line."))
 		return
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		// An error says that the connection is gone, which reading or writing will show.
-		_ = control.SetWriteDeadline(s.Now().Add(bodyTimeout + writeTimeout)) // for 100 Continue
-		_ = control.SetReadDeadline(s.Now().Add(bodyTimeout))
-		r.Body = &timedBody{ReadCloser: r.Body, control: control}
+		s.timeBody(w, r)
 	}
 	s.ServeHTTP(w, r)
+}
+
+// timeBody gives the reading of a body its time.
+func (s *Server) timeBody(w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	// An error says that the connection is gone, which reading or writing will show.
+	_ = control.SetWriteDeadline(s.Now().Add(bodyTimeout + writeTimeout)) // for 100 Continue
+	_ = control.SetReadDeadline(s.Now().Add(bodyTimeout))
+	r.Body = &timedBody{ReadCloser: r.Body, control: control}
 }
 
 // timedBody lifts the deadline when the body has been read, since the handler may
@@ -86,13 +90,12 @@ func (b *timedBody) Read(p []byte) (int, error) {
 // timedWriter gives each write its own deadline, by its length.
 type timedWriter struct {
 	http.ResponseWriter
-	control *http.ResponseController
-	now     func() time.Time
+	now func() time.Time
 }
 
 func (w *timedWriter) Write(p []byte) (int, error) {
 	allowed := writeTimeout + time.Duration(len(p)/slowestRead)*time.Second
-	_ = w.control.SetWriteDeadline(w.now().Add(allowed)) // as in guard
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(w.now().Add(allowed)) // as in guard
 	return w.ResponseWriter.Write(p)
 }
 

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -42,9 +43,25 @@ func (w Written) appendTo(b []byte) []byte {
 	return append(b, ']')
 }
 
+// corsHeader is what every answer is sent with. Its lists are shared by all of them, and
+// have no room at their ends: who adds to one gets a copy.
+var corsHeader = http.Header{
+	"Access-Control-Allow-Origin":  {"*"},
+	"Access-Control-Allow-Methods": {"GET, POST, PUT, DELETE, OPTIONS"},
+	// The last two, and ETag, are for the rendezvous of MSC4108.
+	"Access-Control-Allow-Headers":  {"X-Requested-With, Content-Type, Authorization, If-Match, If-None-Match"},
+	"Access-Control-Expose-Headers": {"ETag, Retry-After"},
+	"X-Content-Type-Options":        {"nosniff"},
+}
+
+func cors(h http.Header) { maps.Copy(h, corsHeader) }
+
+// jsonType is shared by all answers.
+var jsonType = []string{"application/json"}
+
 func (s *Server) write(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	h["Content-Type"] = jsonType
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may have gone
@@ -52,13 +69,14 @@ func (s *Server) write(w http.ResponseWriter, status int, body []byte) {
 
 // refuse answers a request that reached no route.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	cors(w.Header())
 	s.writeError(w, r, nil, s.newCall(r), err)
 }
 
 // writeError is the only writer of errors. What is not a row of the catalogue is
 // logged once, in full, and answered without details.
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, route *Route, call *Call, err error) {
-	e := errcode.From(classify(err), call.RequestID)
+	e := errcode.From(classify(err), call.RequestID())
 	form := errorForm(route, r)
 	if form == IdentityErrors {
 		e = identityError(e)

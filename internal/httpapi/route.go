@@ -64,6 +64,10 @@ type Route struct {
 	// itself, by [Call.Spend], and words the refusal.
 	OwnLimit bool
 
+	// SignsIn says that the route is part of signing in, whatever its class: while there
+	// is too much to do, it waits where sign-ins wait, and is not refused before them.
+	SignsIn bool
+
 	// MayWait says that the route is one of long polls.
 	MayWait bool
 
@@ -165,6 +169,12 @@ func (r Route) Locked() Route {
 // own time and with its own words for a refusal.
 func (r Route) SelfLimited() Route {
 	r.OwnLimit = true
+	return r
+}
+
+// SigningIn marks a route that people need to sign in.
+func (r Route) SigningIn() Route {
+	r.SignsIn = true
 	return r
 }
 

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
 	"github.com/narthex-matrix/narthex/internal/id"
-	"github.com/narthex-matrix/narthex/internal/secret"
 )
 
 // Identity is who a request comes from.
@@ -45,7 +43,6 @@ type Call struct {
 
 	Now       time.Time
 	Log       *slog.Logger
-	RequestID string
 	Op        string
 	Addr      netip.Addr
 	UserAgent string
@@ -58,8 +55,10 @@ type Call struct {
 	cookies []*http.Cookie
 	header  http.Header // of the answer
 	limits  *Limiter
+	id      requestID
 	place   place
 	body    pausingBody
+	polls   bool         // it is a long poll
 	again   func() error // looks at the token once more
 
 	// Queued is how long a long poll waited for its turn.
@@ -165,9 +164,9 @@ func (s *Server) Routes() []Route { return slices.Clone(s.routes) }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	cors(w.Header())
 	switch {
 	case r.Method == http.MethodOptions:
+		cors(w.Header())
 		s.write(w, http.StatusOK, []byte("{}"))
 	case r.Method == http.MethodConnect || !plain(r.URL):
 		// The multiplexer would answer these by a redirect, and a body that is sent
@@ -178,29 +177,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func cors(h http.Header) {
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
-	// The last two, and ETag, are for the rendezvous of MSC4108.
-	h.Set("Access-Control-Allow-Headers", "X-Requested-With, Content-Type, Authorization, If-Match, If-None-Match")
-	h.Set("Access-Control-Expose-Headers", "ETag, Retry-After")
-	h.Set("X-Content-Type-Options", "nosniff")
-}
-
 // choose finds the route for the method.
 func (s *Server) choose(w http.ResponseWriter, r *http.Request, table map[string]*Route) {
 	route := table[r.Method]
 	if route == nil {
-		allow := make([]string, 0, len(table))
-		for m := range table {
-			allow = append(allow, m)
-		}
-		slices.Sort(allow)
-		w.Header().Set("Allow", strings.Join(append(allow, http.MethodOptions), ", "))
-		s.refuse(w, r, errcode.WrongMethod.New("This endpoint has no %s. It has %s.", methodName(r.Method), strings.Join(allow, ", ")))
+		s.refuseMethod(w, r, table)
 		return
 	}
 	s.serve(w, r, route)
+}
+
+func (s *Server) refuseMethod(w http.ResponseWriter, r *http.Request, table map[string]*Route) {
+	allow := slices.Sorted(maps.Keys(table))
+	w.Header().Set("Allow", strings.Join(append(allow, http.MethodOptions), ", "))
+	s.refuse(w, r, errcode.WrongMethod.New("This endpoint has no %s. It has %s.", methodName(r.Method), strings.Join(allow, ", ")))
 }
 
 // methodName repeats a method only if it is an ordinary one.
@@ -215,8 +205,9 @@ func methodName(m string) string {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, route *Route) {
 	call := s.newCall(r)
 	call.Op, call.maxBody = route.Op, route.MaxBody
+	call.polls = route.MayWait && asksToWait(r.URL.RawQuery)
 	if err := s.admit(r, route, call); err != nil {
-		s.writeError(w, r, route, call, err)
+		s.answer(w, r, route, call, nil, err)
 		return
 	}
 	ctx, wakes := db.HoldWakes(r.Context())
@@ -226,6 +217,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, route *Route) {
 	})
 	answer, err := s.run(r, route, call)
 	call.place.leave() // a client that reads slowly keeps no place
+	s.answer(w, r, route, call, answer, err)
+}
+
+// answer writes what a handler gave.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, route *Route, call *Call, answer any, err error) {
+	cors(w.Header())
 	maps.Copy(w.Header(), call.header)
 	if err != nil {
 		s.writeError(w, r, route, call, err)
@@ -248,12 +245,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, route *Route) {
 }
 
 func (s *Server) newCall(r *http.Request) *Call {
-	requestID := secret.String(9)
-	return &Call{
-		Now: s.Now(), RequestID: requestID, status: http.StatusOK, limits: s.Limits,
-		Log:  slog.New(requestLog{s.Log.Handler(), requestID}),
+	call := &Call{
+		Now: s.Now(), status: http.StatusOK, limits: s.Limits,
 		Addr: s.clientAddr(r), UserAgent: r.UserAgent(), Stopping: s.stopping,
 	}
+	call.Log = slog.New(requestLog{s.Log.Handler(), &call.id})
+	return call
 }
 
 // run checks in the order: token where the route looks at one, limits of the user or
@@ -261,7 +258,7 @@ func (s *Server) newCall(r *http.Request) *Call {
 func (s *Server) run(r *http.Request, route *Route, call *Call) (answer any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			err = panicked(p)
 		}
 	}()
 	switch route.Auth {
@@ -269,7 +266,7 @@ func (s *Server) run(r *http.Request, route *Route, call *Call) (answer any, err
 	case IdentityUser:
 		err = s.authenticateIdentity(r, route, call)
 	default:
-		err = s.authenticate(r, route, call)
+		err = call.Aside(func() error { return s.authenticate(r, route, call) })
 		if route.MayWait { // others have no use for it
 			call.again = func() error { return s.authenticate(r, route, call) }
 		}
@@ -352,6 +349,9 @@ func (s *Server) clientAddr(r *http.Request) netip.Addr {
 		return netip.Addr{}
 	}
 	addr := peer.Addr().Unmap()
+	if !s.trusts(addr) {
+		return addr
+	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusts(addr); i-- {
 		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))

@@ -53,10 +53,6 @@ type wish struct {
 }
 
 func (s *Service) sync(ctx context.Context, call *httpapi.Call, req syncRequest) (*syncResponse, error) {
-	filter, err := s.filter(ctx, call.UserID, req.Filter)
-	if err != nil {
-		return nil, err
-	}
 	state := ephemeral.Online
 	if req.SetPresence != nil {
 		state = *req.SetPresence
@@ -71,9 +67,16 @@ func (s *Service) sync(ctx context.Context, call *httpapi.Call, req syncRequest)
 		wait = 0
 	}
 	w := &wish{
-		userID: call.UserID, deviceID: call.DeviceID, presence: state, filter: filter, fullState: req.FullState, stateAfter: req.UseStateAfter, waits: wait > 0,
+		userID: call.UserID, deviceID: call.DeviceID, presence: state, fullState: req.FullState, stateAfter: req.UseStateAfter, waits: wait > 0,
 	}
-	found, err := s.begin(ctx, w, since)
+	var found *reading
+	err := call.Aside(func() (err error) {
+		if w.filter, err = s.filter(ctx, call.UserID, req.Filter); err != nil {
+			return err
+		}
+		found, err = s.begin(ctx, w, since)
+		return err
+	})
 	if err != nil || wait == 0 || !found.answer.empty() {
 		return found.response(), err
 	}
@@ -148,16 +151,18 @@ func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since 
 	// second.
 	waiter := s.bus.Subscribe(append(found.keys(), bus.User(w.userID))...)
 	defer waiter.Close()
-	up := time.NewTimer(wait)
-	defer up.Stop()
-	reread := time.NewTicker(bus.Reread)
-	defer reread.Stop()
+	turn := min(wait, bus.Reread)
+	timer := time.NewTimer(turn)
+	defer timer.Stop()
 	for woken, over := false, false; ; {
-		found, err = s.read(ctx, w, since, found)
-		if err == nil && (woken || !found.answer.empty()) {
-			// The session may be over: what came after its end is not told.
-			err = call.StillAllowed()
-		}
+		err = call.Aside(func() (err error) {
+			found, err = s.read(ctx, w, since, found)
+			if err == nil && (woken || !found.answer.empty()) {
+				// The session may be over: what came after its end is not told.
+				err = call.StillAllowed()
+			}
+			return err
+		})
 		if err != nil || over || !found.answer.empty() {
 			return found.response(), err
 		}
@@ -166,9 +171,10 @@ func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since 
 		select {
 		case <-waiter.C:
 			woken = true
-		case <-reread.C:
-		case <-up.C:
-			over = true
+		case <-timer.C: // to read again, or to answer
+			wait -= turn
+			over, turn = wait <= 0, min(wait, bus.Reread)
+			timer.Reset(turn)
 		case <-call.Stopping:
 			return found.response(), nil
 		case <-ctx.Done():
@@ -201,5 +207,7 @@ func (s *Service) look(tx *db.Tx, w *wish, since int64, before *reading) (*readi
 		since = before.to
 	}
 	found := &reading{s: s, tx: tx, wish: w, before: before, since: since, to: pos}
-	return found, found.run()
+	err = found.run()
+	found.tx = nil // the request may wait for long, with what was found
+	return found, err
 }

@@ -62,7 +62,7 @@ func New(d Deps) *Service {
 func (s *Service) ErrorPage(call *httpapi.Call, e *errcode.Error) []byte {
 	f := page.Failure{Status: e.Code.Status, Text: e.Text}
 	if f.Ours() {
-		f.RequestID = call.RequestID
+		f.RequestID = call.RequestID()
 	}
 	body, err := page.Render(page.Frame{Server: s.cfg.ServerName, Now: call.Now}, f)
 	if err != nil {
