@@ -13,7 +13,7 @@ func (s *Service) Routes() []httpapi.Route {
 	const anyone, optional, cheap, expensive = httpapi.Anyone, httpapi.Optional, httpapi.Cheap, httpapi.Expensive
 	routes := []httpapi.Route{
 		// MSC4108 of 2024. Sessions have one path, whichever path made them.
-		httpapi.Raw("POST /_matrix/client/unstable/org.matrix.msc4108/rendezvous", "createRendezvousETag", anyone, expensive, s.createByUnstablePath).SelfLimited().
+		httpapi.Raw("POST /_matrix/client/unstable/org.matrix.msc4108/rendezvous", "createRendezvousETag", anyone, expensive, s.createByUnstablePath).SelfLimited().SigningIn().
 			Fails(errcode.RendezvousLimit, errcode.Forbidden, errcode.MissingParam, errcode.InvalidParam, errcode.TooLarge),
 		httpapi.Raw("GET /_matrix/client/unstable/org.matrix.msc4108/rendezvous/{sessionId}", "getRendezvousETag", anyone, cheap, s.readByETag).SelfLimited().
 			Fails(errcode.RendezvousLimit, errcode.Forbidden, errcode.InvalidParam, errcode.NotFound),
@@ -26,7 +26,7 @@ func (s *Service) Routes() []httpapi.Route {
 		routes = append(routes,
 			httpapi.JSON("GET /_matrix/client/v1/rendezvous", "getRendezvousAvailability", optional, cheap, s.discover).Guests().Suspended().
 				Fails(errcode.Unrecognized, errcode.Forbidden),
-			httpapi.Raw("POST /_matrix/client/v1/rendezvous", "createRendezvous", optional, expensive, s.createByStablePath).SelfLimited().Guests().Suspended().
+			httpapi.Raw("POST /_matrix/client/v1/rendezvous", "createRendezvous", optional, expensive, s.createByStablePath).SelfLimited().SigningIn().Guests().Suspended().
 				Fails(errcode.LimitExceeded, errcode.Unrecognized, errcode.MissingToken, errcode.Forbidden, errcode.NotJSON, errcode.BadJSON,
 					errcode.RendezvousLimit, errcode.MissingParam, errcode.InvalidParam, errcode.TooLarge),
 		)
@@ -38,7 +38,7 @@ func (s *Service) Routes() []httpapi.Route {
 	routes = append(routes,
 		httpapi.JSON("GET /_matrix/client/unstable/io.element.msc4388/rendezvous", "getRendezvousAvailabilityUnstable", optional, cheap, s.discover).Guests().Suspended().
 			Fails(errcode.Forbidden),
-		httpapi.Raw("POST /_matrix/client/unstable/io.element.msc4388/rendezvous", "createRendezvousUnstable", optional, expensive, s.createBySequence).Guests().Suspended().
+		httpapi.Raw("POST /_matrix/client/unstable/io.element.msc4388/rendezvous", "createRendezvousUnstable", optional, expensive, s.createBySequence).SigningIn().Guests().Suspended().
 			Fails(errcode.MissingToken, errcode.Forbidden, errcode.NotJSON, errcode.BadJSON, errcode.MissingParam, errcode.InvalidParam, errcode.TooLarge),
 		httpapi.Raw("GET /_matrix/client/unstable/io.element.msc4388/rendezvous/{id}", "getRendezvousUnstable", anyone, cheap, s.readBySequence).
 			Fails(errcode.Forbidden, errcode.NotFound),
