@@ -16,9 +16,9 @@ import (
 
 // besides opens an empty PostgreSQL database by a URL with these parameters, and lets
 // another session run statements in it.
-func besides(t *testing.T, parameters string) (d *db.DB, other func(statement string, args ...any) (n int)) {
+func besides(t *testing.T, server *pgtest.Server, parameters string) (d *db.DB, other func(statement string, args ...any) (n int)) {
 	t.Helper()
-	url := pgtest.StartFor(t).DatabaseFor(t, "")
+	url := server.DatabaseFor(t, "")
 	c, err := pgx.Connect(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
@@ -49,13 +49,27 @@ func besides(t *testing.T, parameters string) (d *db.DB, other func(statement st
 	}
 }
 
-func TestTimeoutsOfASession(t *testing.T) {
+// TestTimeouts holds what PostgreSQL ends, and that it does not keep what was begun.
+func TestTimeouts(t *testing.T) {
+	server := pgtest.StartFor(t)
+	for name, f := range map[string]func(*testing.T, *pgtest.Server){
+		"settings":                        testSettings,
+		"a lock that another session has": testLockOfAnother,
+		"a statement without an end":      testStatementWithoutEnd,
+		"a session that stands still":     testStandingStill,
+		"migrations wait for each other":  testMigrationsWait,
+	} {
+		t.Run(name, func(t *testing.T) { f(t, server) })
+	}
+}
+
+func testSettings(t *testing.T, server *pgtest.Server) {
 	for _, c := range []struct{ parameters, lock, statement, idle string }{
 		{"", "10s", "1min", "1min"},
 		{"&lock_timeout=50&idle_in_transaction_session_timeout=3000", "50ms", "1min", "3s"},
 		{"&statement_timeout=0", "10s", "0", "1min"},
 	} {
-		d, _ := besides(t, c.parameters)
+		d, _ := besides(t, server, c.parameters)
 		err := d.Read(t.Context(), func(tx *db.Tx) error {
 			for name, want := range map[string]string{"lock_timeout": c.lock, "statement_timeout": c.statement, "idle_in_transaction_session_timeout": c.idle} {
 				got, err := db.Value[string](tx, `SELECT current_setting($1)`, name)
@@ -71,8 +85,8 @@ func TestTimeoutsOfASession(t *testing.T) {
 	}
 }
 
-func TestALockThatAnotherSessionKeepsAtOnce(t *testing.T) {
-	d, other := besides(t, "&lock_timeout=20")
+func testLockOfAnother(t *testing.T, server *pgtest.Server) {
+	d, other := besides(t, server, "&lock_timeout=20")
 	other(`CREATE TABLE things (n BIGINT PRIMARY KEY, word TEXT NOT NULL)`)
 	other(`INSERT INTO things VALUES (1, 'one')`)
 	read := func() error {
@@ -125,8 +139,8 @@ func TestALockThatAnotherSessionKeepsAtOnce(t *testing.T) {
 	}
 }
 
-func TestAStatementWithoutAnEndIsEnded(t *testing.T) {
-	d, _ := besides(t, "&statement_timeout=500")
+func testStatementWithoutEnd(t *testing.T, server *pgtest.Server) {
+	d, _ := besides(t, server, "&statement_timeout=500")
 	err := d.Read(t.Context(), func(tx *db.Tx) error {
 		_, err := tx.Exec(`SELECT pg_sleep(3600)`)
 		return err
@@ -140,8 +154,8 @@ func TestAStatementWithoutAnEndIsEnded(t *testing.T) {
 	}
 }
 
-func TestASessionThatStandsStillIsEnded(t *testing.T) {
-	d, other := besides(t, "&idle_in_transaction_session_timeout=100")
+func testStandingStill(t *testing.T, server *pgtest.Server) {
+	d, other := besides(t, server, "&idle_in_transaction_session_timeout=100")
 	other(`CREATE TABLE things (n BIGINT PRIMARY KEY)`)
 	err := d.Write(t.Context(), func(tx *db.Tx) error {
 		if _, err := tx.Exec(`INSERT INTO things VALUES (1)`); err != nil {
@@ -167,8 +181,8 @@ func TestASessionThatStandsStillIsEnded(t *testing.T) {
 	}
 }
 
-func TestMigrationsWaitForEachOtherAtOnce(t *testing.T) {
-	d, other := besides(t, "&lock_timeout=1&statement_timeout=1000")
+func testMigrationsWait(t *testing.T, server *pgtest.Server) {
+	d, other := besides(t, server, "&lock_timeout=1&statement_timeout=1000")
 	other(`SELECT pg_advisory_lock(hashtextextended('migrations ', 0))`)
 	migrated := make(chan error, 1)
 	go func() {
