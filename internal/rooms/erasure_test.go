@@ -204,7 +204,7 @@ func TestARoomOfAnErasedAccountWorks(t *testing.T) {
 // find those of an answer's senders.
 func TestAnErasedAccountIsHiddenAmongMany(t *testing.T) {
 	srv := apitest.New(t)
-	owner, alice, late := srv.User(t, "owner"), srv.User(t, "alice"), srv.User(t, "late")
+	owner, zoe, late := srv.User(t, "owner"), srv.User(t, "zoe"), srv.User(t, "late")
 	srv.Write(t, func(tx *db.Tx) error {
 		for i := range 100 {
 			if err := srv.App.Accounts.Insert(tx, accounts.Account{UserID: id.UserID(fmt.Sprintf("@erased%d:%s", i, srv.App.Config.ServerName))}); err != nil {
@@ -214,8 +214,8 @@ func TestAnErasedAccountIsHiddenAmongMany(t *testing.T) {
 		_, err := tx.Exec(`UPDATE users SET erased_pos = 1 WHERE user_id LIKE '@erased%'`)
 		return err
 	})
-	w := writes(t, owner, alice, "shared")
-	erase(t, alice, true)
+	w := writes(t, owner, zoe, "shared")
+	erase(t, zoe, true)
 	w.room.Join(t, late)
 	w.readBy(t, owner, true)
 	w.readBy(t, late, false)
