@@ -200,14 +200,24 @@ func TestOneHotRoomStopsNoOtherAtOnce(t *testing.T) {
 	for i := range senders {
 		c.begin(alice, "PUT", sendPath(hot, i), object{"body": "a"})
 	}
-	until(t, "all but a few are refused", func() bool { return c.count(429) == senders-running-queue })
-	if l := sendingLoad(srv); l.Running != running || l.Refused["room"] != senders-running-queue {
+	// On a slow machine whoever gave up its place to read its body waits beside the queue,
+	// so that fewer are refused, until those in it have waited too long.
+	late := func() int { return c.count(503) }
+	until(t, "all but a few are refused", func() bool { return c.count(429)+late() >= senders-running-queue })
+	l := sendingLoad(srv)
+	if l.Running != running || l.Refused["room"] == 0 || late() == 0 && l.Refused["room"] != senders-running-queue {
 		t.Errorf("load: %+v", l)
 	}
+	c.mu.Lock()
 	for _, r := range c.answers {
-		r.Fails(t, srv, errcode.LimitExceeded)
+		if r.Status == 503 {
+			r.Fails(t, srv, errcode.Overloaded)
+		} else {
+			r.Fails(t, srv, errcode.LimitExceeded)
+		}
 		comesBackSoon(t, r)
 	}
+	c.mu.Unlock()
 	if srv.App.DB.Dialect() == db.Postgres {
 		for i := range 3 * places {
 			alice.Do(t, "PUT", sendPath(other, i), object{"body": "a"}).OK(t, nil)
@@ -215,8 +225,8 @@ func TestOneHotRoomStopsNoOtherAtOnce(t *testing.T) {
 	}
 	letGo()
 	c.running.Wait()
-	if got := c.count(200); got != running+queue {
-		t.Errorf("%d were served in the end, want %d", got, running+queue)
+	if got := c.count(200); got < running || got+c.count(429)+late() != senders || late() == 0 && got != running+queue {
+		t.Errorf("%d were served in the end, want %d; %d waited too long", got, running+queue, late())
 	}
 }
 
