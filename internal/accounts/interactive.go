@@ -136,6 +136,9 @@ func (s *Service) openSession(ctx context.Context, call *httpapi.Call, in Intera
 		id: secret.String(18), op: call.Op, target: in.Target, userID: string(call.UserID), request: in.Request,
 	}
 	session.hash = secret.Hash(session.id)
+	if stage := Stage(auth.Type); stage == DummyStage && auth.Session == "" && in.mayFollow(nil, stage) {
+		session.completed = []Stage{stage} // it asks for nothing: one write does for the session and for it
+	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error { return insertSession(tx, session) })
 	return session, failed, err
 }
@@ -266,7 +269,7 @@ func insertSession(tx *db.Tx, t interactiveSession) error {
 		request = []byte("{}")
 	}
 	_, err := tx.Exec(`INSERT INTO interactive_sessions (session_hash, op, target, user_id, completed, request, registration_token, claims, result, expires_ts)
-		VALUES ($1, $2, $3, $4, '', $5, '', $6, NULL, $7)`, t.hash, t.op, t.target, t.userID, request, []byte("[]"), tx.Now.Add(sessionLife).UnixMilli())
+		VALUES ($1, $2, $3, $4, $5, $6, '', $7, NULL, $8)`, t.hash, t.op, t.target, t.userID, join(t.completed), request, []byte("[]"), tx.Now.Add(sessionLife).UnixMilli())
 	return err
 }
 
