@@ -43,7 +43,8 @@ const erasures = `SELECT user_id, erased_pos FROM users WHERE erased_pos IS NOT 
 // Erasures gives, for those users who had their accounts erased, the position at
 // which it happened. Whoever joins a room later gets redacted copies of their events.
 func (s *Service) Erasures(tx *db.Tx, users []id.UserID) (map[id.UserID]int64, error) {
-	found, err := db.All(tx, scanErasure, erasures+`LIMIT $1`, fewErased+1)
+	// Every id is above the empty one: that leads to the index of the erased.
+	found, err := db.All(tx, scanErasure, erasures+`AND user_id > '' LIMIT $1`, fewErased+1)
 	if err != nil {
 		return nil, err
 	}
