@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -19,7 +20,9 @@ var ErrInUse = errors.New("another process uses the database")
 // comes while the database is being moved finds no connection.
 const (
 	shareUse = `SELECT pg_try_advisory_lock_shared(1314084932, 1)`
-	takeUse  = `SELECT pg_try_advisory_lock(1314084932, 1)`
+	takeUse  = `SELECT pg_advisory_lock(1314084932, 1)`
+	// PostgreSQL takes a moment to notice that a process that ended is gone.
+	soon = `SET lock_timeout = '2s'`
 )
 
 func share(ctx context.Context, c *pgx.Conn) error {
@@ -39,8 +42,10 @@ func (d *DB) takeAlone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var got bool
-	if err = held.QueryRow(ctx, takeUse).Scan(&got); err == nil && !got {
+	if _, err = held.Exec(ctx, soon); err == nil {
+		_, err = held.Exec(ctx, takeUse)
+	}
+	if state := (*pgconn.PgError)(nil); errors.As(err, &state) && state.Code == lockNotAvailable {
 		err = ErrInUse
 	}
 	if err != nil {

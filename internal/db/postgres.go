@@ -17,6 +17,7 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	foreignKeyViolation  = "23503"
+	lockNotAvailable     = "55P03"
 	maxTries             = 8
 )
 

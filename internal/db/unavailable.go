@@ -28,14 +28,14 @@ var (
 const diskFull = "53100"
 
 var unavailableStates = []string{
-	"08",    // connection exceptions
-	"25006", // read-only transaction: a standby, or a server set so
-	"25P03", // this process stood still within a transaction, and its session was ended
-	"53",    // insufficient resources
-	"55000", // the database accepts no connections
-	"55P03", // another session held a lock for too long
-	"57P",   // the server stops or starts
-	"58",    // errors of the machine, such as of its disk
+	"08",             // connection exceptions
+	"25006",          // read-only transaction: a standby, or a server set so
+	"25P03",          // this process stood still within a transaction, and its session was ended
+	"53",             // insufficient resources
+	"55000",          // the database accepts no connections
+	lockNotAvailable, // another session held a lock for too long
+	"57P",            // the server stops or starts
+	"58",             // errors of the machine, such as of its disk
 }
 
 // unavailable marks an error that stands for ErrFull or ErrUnavailable, and leaves any
