@@ -31,6 +31,10 @@ func idle(ctx context.Context, r *run) error {
 		return err
 	}
 	r.server.transport.CloseIdleConnections()
+	// A server may tidy up some seconds after work. That is no idleness.
+	if err := pause(ctx, r.idleTime()); err != nil {
+		return err
+	}
 	r.measure(ctx, "idle.0", 0, func(ctx context.Context, m *meter) {
 		m.once(ctx, func() error { return r.doNothing(ctx, m) })
 	})
@@ -72,10 +76,12 @@ func idle(ctx context.Context, r *run) error {
 	return err
 }
 
+func (r *run) idleTime() time.Duration { return time.Duration(r.sizes.idleSeconds) * time.Second }
+
 // doNothing notes what the server computes meanwhile.
 func (r *run) doNothing(ctx context.Context, m *meter) error {
 	start, before := r.Now(), cpu(r.probe.server)
-	if err := pause(ctx, time.Duration(r.sizes.idleSeconds)*time.Second); err != nil {
+	if err := pause(ctx, r.idleTime()); err != nil {
 		return err
 	}
 	m.note(noteIdle, 100*(cpu(r.probe.server)-before).Seconds()/r.Now().Sub(start).Seconds())
