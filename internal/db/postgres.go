@@ -25,12 +25,15 @@ const (
 // pool_max_conns. A waiting long poll holds none.
 const defaultConns = 16
 
-// timeouts are settings of a session, in milliseconds, unless the URL has others: nobody
-// hangs this server, or is hung by it, without an end.
-var timeouts = map[string]string{
+// settings are those of a session, times in milliseconds, unless the URL has others:
+// nobody hangs this server, or is hung by it, without an end.
+var settings = map[string]string{
 	"lock_timeout":                        "10000", // as long as SQLite waits for another process
 	"statement_timeout":                   "60000", // one that takes longer is at fault
 	"idle_in_transaction_session_timeout": "60000", // nothing is waited for within a transaction
+	// Statements for many rooms look costly enough to be compiled, which takes longer
+	// than to run them: up to a second.
+	"jit": "off",
 }
 
 // oldestPostgres is the oldest major version that the tests run on, times 10,000.
@@ -47,7 +50,7 @@ func (d *DB) openPostgres(ctx context.Context, o Options) error {
 	if o.Unsynced {
 		cfg.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
 	}
-	for name, value := range timeouts {
+	for name, value := range settings {
 		if cfg.ConnConfig.RuntimeParams[name] == "" {
 			cfg.ConnConfig.RuntimeParams[name] = value
 		}
