@@ -12,6 +12,15 @@ func (tx *Tx) Clear(t Table) error {
 	return err
 }
 
+// Analyze tells PostgreSQL what a table that was just filled holds. It would find out
+// itself some minutes later, and until then read whole tables to find a row.
+func (tx *Tx) Analyze(t Table) error {
+	if tx.pg == nil {
+		return nil
+	}
+	return tx.execOnce(`ANALYZE ` + t.Name)
+}
+
 // SetSum notes in a backup what a table holds.
 func (tx *Tx) SetSum(table string, s Sum) error {
 	_, err := tx.Exec(`INSERT INTO backup_tables (name, row_count, hash) VALUES ($1, $2, $3)`, table, s.Rows, s.Hash[:])

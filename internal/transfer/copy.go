@@ -121,6 +121,9 @@ func fill(src, dst *db.Tx, tell func(Progress)) ([]Table, error) {
 		if err := verify(dst, t, copied[i].Sum, step); err != nil {
 			return nil, err
 		}
+		if err := dst.Analyze(t); err != nil {
+			return nil, err
+		}
 	}
 	return copied, nil
 }
