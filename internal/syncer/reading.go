@@ -1,6 +1,8 @@
 package syncer
 
 import (
+	"slices"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -54,7 +56,7 @@ func (r *reading) run() error {
 		},
 	}
 	steps := []func() error{
-		r.look, r.addToDevice, r.findRooms, r.addTimelines, r.addSummaries, r.addStates, r.writeRooms, r.addInvitations,
+		r.look, r.addToDevice, r.findRooms, r.addRooms, r.addInvitations,
 		r.addAccountData, r.addEphemeral, r.addPresence, r.addUnread, r.addDeviceLists, r.addKeyCounts,
 	}
 	if r.since == r.to && !r.fullState {
@@ -69,6 +71,29 @@ func (r *reading) run() error {
 		return err
 	}
 	r.answer.NextBatch, r.before = rooms.Token(r.to), nil
+	return nil
+}
+
+// roomsAtOnce is of how many rooms the events are in memory at once. Each part costs a
+// fixed number of statements.
+const roomsAtOnce = 64
+
+// addRooms adds what has happened in the rooms, part by part: the events of all rooms of
+// somebody who is in hundreds would take many times as much memory as the answer.
+func (r *reading) addRooms() error {
+	all := r.stays
+	defer func() { r.stays = all }()
+	for part := range slices.Chunk(all, roomsAtOnce) {
+		r.stays = part
+		for _, step := range []func() error{r.addTimelines, r.addSummaries, r.addStates, r.writeRooms} {
+			if err := step(); err != nil {
+				return err
+			}
+		}
+		for _, st := range part {
+			st.state, st.events = nil, nil
+		}
+	}
 	return nil
 }
 
