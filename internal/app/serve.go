@@ -31,6 +31,7 @@ func (a *App) Ready(ctx context.Context) error {
 // have ten seconds, and SQLite's log is written into its file. It closes the
 // listeners, and returns nil after an orderly end.
 func (a *App) Serve(ctx context.Context, listeners []net.Listener) error {
+	a.server.Admission.Watch()
 	gate := httpapi.NewGate(a.Config.Limits.MaxConnections, a.server.TrustedProxies)
 	web := a.server.HTTPServer()
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))

@@ -63,6 +63,7 @@ type Admission struct {
 	now      func() time.Time
 
 	mu      sync.Mutex
+	backlog backlog
 	lines   [kinds]line
 	rooms   map[string]*line
 	spare   []*line // of rooms, to be used again
@@ -217,10 +218,12 @@ func (a *Admission) enterLine(ctx context.Context, k kind, now time.Time) error 
 		queue, patience = never, longestPollQueue
 	}
 	a.mu.Lock()
-	l.note(l.age(now), now)
+	came := now.Add(-a.lag(now))
+	l.note(max(l.age(now), now.Sub(came)), now)
 	switch {
 	case a.sheds(k, now):
 		defer a.mu.Unlock()
+		a.measure(now)
 		// Those who came before this wait stood would be answered too late. As long as
 		// more requests come, they go first; a burst that is over is served.
 		l.refuse(oldest, now, func() error { return a.refuse(k, "shed") })
@@ -232,7 +235,8 @@ func (a *Admission) enterLine(ctx context.Context, k kind, now time.Time) error 
 		defer a.mu.Unlock()
 		return a.refuse(k, "full")
 	}
-	w := newWaiter(now)
+	a.measure(now)
+	w := newWaiter(came)
 	l.waiting = append(l.waiting, w)
 	a.mu.Unlock()
 	return a.wait(ctx, k, l, w, patience)
@@ -245,8 +249,9 @@ func (a *Admission) sheds(k kind, now time.Time) bool {
 	if stages[k] == never {
 		return false
 	}
+	delay := max(a.lines[k].age(now), a.lag(now))
 	for q := range k + 1 {
-		if stages[q] != never && a.lines[q].sheds(stages[k], now) && (k == heavy && q != heavy || a.lines[k].age(now) >= brief) {
+		if stages[q] != never && a.lines[q].sheds(stages[k], now) && (k == heavy && q != heavy || delay >= brief) {
 			return true
 		}
 	}
