@@ -104,7 +104,7 @@ func costsOf(all []summary, label, scenario string) map[int]summary {
 
 // boundTable sets the ratios that must hold beside what was measured.
 func boundTable(all []summary) string {
-	labels, _ := byLabel(all, func(s summary) bool { return strings.HasPrefix(s.Scenario, "growth.") })
+	labels, _ := byLabel(all, func(s summary) bool { return isGrowth(s.Scenario) })
 	g := &grid{}
 	g.add(append([]string{"Growth of the cost", "Dendrite", "at most"}, labels...)...)
 	for _, b := range growthBounds {
@@ -124,7 +124,7 @@ func boundTable(all []summary) string {
 		}
 	}
 	if text := g.String(); text != "" {
-		return fmt.Sprintf("%s\nServer and database together. %s.\n", text, ofRuns(all))
+		return fmt.Sprintf("%s\nServer and database together. %s.\n", text, ofRuns(all, isGrowth))
 	}
 	return ""
 }
