@@ -45,7 +45,8 @@ func (k *kept) put(tx *db.Tx, st Stored) {
 // sees it.
 type place struct{ pos, redactedPos int64 }
 
-// eventsAt gives the events at some places, in their order; those that are gone are left out.
+// eventsAt gives the events at some places, in their order; those that are gone are
+// left out.
 func (s *Service) eventsAt(tx *db.Tx, places []place) ([]Stored, error) {
 	out := make([]Stored, len(places))
 	missing := map[int64][]int{}
@@ -83,7 +84,7 @@ func (s *Service) eventsAt(tx *db.Tx, places []place) ([]Stored, error) {
 type stretch struct {
 	roomID      id.RoomID
 	redactedPos int64
-	positions   []int64 // in no particular order, each once or more
+	positions   []int64 // ascending
 }
 
 // scanStretch reads a room's id, its redacted_pos, and lists of positions.
@@ -136,7 +137,8 @@ func (s *Service) stretchesOf(tx *db.Tx, stretches []stretch) (map[id.RoomID][]S
 	return out, nil
 }
 
-// eventsOf gives the events of the only stretch of a query, the oldest first; none if there is no such room.
+// eventsOf gives the events of the only stretch of a query, the oldest first; none if
+// there is no such room.
 func (s *Service) eventsOf(tx *db.Tx, statement string, args ...any) ([]Stored, error) {
 	stretches, err := db.All(tx, scanStretch, statement, args...)
 	if err != nil {

@@ -1,7 +1,6 @@
 package validation_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -44,29 +43,11 @@ type world struct {
 	store *dbtest.Store
 	db    *db.DB
 	web   *httptest.Server
-	out   *record
+	out   *dbtest.Log
 
 	mu     sync.Mutex
 	ahead  time.Duration
 	waited []time.Duration
-}
-
-// record keeps what is logged.
-type record struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.buf.Write(p)
-}
-
-func (r *record) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.buf.String()
 }
 
 func newWorld(t testing.TB, change ...func(*config.Config)) *world {
@@ -77,7 +58,7 @@ func newWorld(t testing.TB, change ...func(*config.Config)) *world {
 // over is a world over the database of a server; two over one are replicas.
 func over(t testing.TB, store *dbtest.Store, change ...func(*config.Config)) *world {
 	t.Helper()
-	w := &world{t: t, store: store, db: store.DB, out: &record{}}
+	w := &world{t: t, store: store, db: store.DB, out: &dbtest.Log{}}
 	log := slog.New(slog.NewTextHandler(w.out, nil))
 	cfg := config.Default()
 	cfg.ServerName, cfg.PublicURL, cfg.RateLimits.Enabled = "narthex.test", "https://matrix.narthex.test", false
