@@ -247,8 +247,17 @@ func (r *runner) ask(ctx context.Context) (event, error) {
 	return digitsTyped{right}, err
 }
 
-// next waits for a callback or the other device.
+// next waits for a callback or the other device. That the person has stopped goes
+// before what comes at the same moment.
 func (r *runner) next(ctx context.Context) event {
+	ev := r.wait(ctx)
+	if ctx.Err() != nil {
+		return cancelled{}
+	}
+	return ev
+}
+
+func (r *runner) wait(ctx context.Context) event {
 	if r.early != nil {
 		in := *r.early
 		r.early = nil

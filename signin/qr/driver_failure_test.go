@@ -242,9 +242,9 @@ func TestBeforeTrust(t *testing.T) {
 			shower(s).AskDigits = func(context.Context) (string, error) { return "", errTest }
 		}, Broken, SessionOver},
 		{"stopped at the digits", func(s *scene) {
+			s.existCtx, s.existStop = s.newCtx, s.newStop // both at one moment
 			shower(s).AskDigits = func(ctx context.Context) (string, error) {
 				s.newStop()
-				s.existStop()
 				<-ctx.Done()
 				return "", ctx.Err()
 			}

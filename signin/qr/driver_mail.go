@@ -78,10 +78,10 @@ func (r *runner) open(ctx context.Context, in receipt) event {
 
 // say sends a message and gives the event that comes of it, if any. The end of ctx
 // does not stop it: what is half sent could not be followed by the word that the
-// person has stopped.
-func (r *runner) say(ctx context.Context, m message) event {
+// person has stopped. If it fails then, that is all there is to tell.
+func (r *runner) say(parent context.Context, m message) event {
 	r.hush()
-	ctx, stop := grace(ctx)
+	ctx, stop := grace(parent)
 	defer stop()
 	r.letRead()
 	plaintext, err := writeMessage(m, r.code.Generation)
@@ -93,9 +93,13 @@ func (r *runner) say(ctx context.Context, m message) event {
 	if err != nil {
 		return broke{err}
 	}
-	if err := r.mailbox.Send(ctx, sealed); errors.Is(err, ErrMailboxConflict) {
+	switch err := r.mailbox.Send(ctx, sealed); {
+	case err == nil:
+	case parent.Err() != nil:
+		return cancelled{}
+	case errors.Is(err, ErrMailboxConflict):
 		return r.crossed(ctx, err)
-	} else if err != nil {
+	default:
 		return r.loss(ctx, err)
 	}
 	r.startReading(ctx)
