@@ -223,12 +223,14 @@ func TestLostAnswersAreMadeUpFor2025(t *testing.T) {
 	if err := m.Send(t.Context(), "lost"); err == nil {
 		t.Error("Send knows what it cannot know")
 	}
+	p.mu.Lock()
 	p.fault = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == "GET" && p.payload == "lost" {
 			p.fault = func(http.ResponseWriter, *http.Request) bool { p.write("reply"); p.fault = nil; return false }
 		}
 		return false
 	}
+	p.mu.Unlock()
 	receive(t, m, "reply")
 }
 
