@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ type benchCommand struct {
 	Study   benchStudyCommand   `cmd:"" help:"Measure the first sync of several users at once, in very many rooms."`
 	Table   benchTableCommand   `cmd:"" help:"Make Markdown tables of results."`
 	Plot    benchPlotCommand    `cmd:"" help:"Draw pictures of how costs grow."`
+	Floor   benchFloorCommand   `cmd:"" hidden:"" help:"Serve what the floor of a machine is measured with."`
 }
 
 // benchTarget are the flags that say which server is measured, and how.
@@ -104,6 +106,9 @@ func (benchMeasureCommand) Help() string {
 	return `It registers users, makes rooms, and measures stretches of equal operations. The main figure is the CPU time of the
 server for one operation, with all that it does after it answered; rates and latencies share the machine with the
 client. The exit code is 1 if an operation was not answered as it should be. docs/performance.md says what is measured.
+
+At the end it measures the machine: the CPU time of an Ed25519 signature, and a floor for some stretches, which is what
+they cost a bare program that does next to nothing. Figures of two machines can be compared by these.
 
 Examples:
   narthex bench --quick
@@ -213,4 +218,24 @@ func (c benchPlotCommand) Run(std streams) error {
 		fmt.Fprintln(std.out, "wrote", name)
 	}
 	return err
+}
+
+type benchFloorCommand struct {
+	Folder string `arg:"" type:"path" help:"Where to keep the database."`
+}
+
+// Help is shown by --help.
+func (benchFloorCommand) Help() string {
+	return `"narthex bench" starts it. It answers a few endpoints of the Client-Server API with the least that can be done, and
+is good for nothing else.
+
+Example:
+  narthex bench floor ./folder`
+}
+
+// Run serves until the context ends.
+func (c benchFloorCommand) Run(ctx context.Context, std streams) error {
+	untouched := make([]byte, ballast) // so that the garbage collector runs as often as in the server
+	defer runtime.KeepAlive(untouched)
+	return bench.ServeBare(ctx, c.Folder, std.out)
 }

@@ -23,10 +23,11 @@ func TestBenchOverPostgreSQL(t *testing.T) {
 		t.Fatalf("%v: %s", err, said)
 	}
 	results, err := bench.ReadResults([]string{out})
-	if err != nil || len(results) != 4 {
+	const stretches, ofTheMachine = 3, 3
+	if err != nil || len(results) != stretches+ofTheMachine {
 		t.Fatalf("got %d results, %v", len(results), err)
 	}
-	for _, r := range results {
+	for _, r := range results[:stretches] {
 		if r.Label != "Narthex, PostgreSQL" || !r.SeparateDatabase || r.Operations == 0 || r.Failed > 0 {
 			t.Errorf("got %+v", r)
 		}

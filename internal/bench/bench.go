@@ -20,8 +20,8 @@ type Options struct {
 	URL              string
 	PID, DatabasePID int
 
-	// Without a URL, Program is started: this program's file. Its database is an
-	// SQLite file in a new folder inside Folder (empty: that of temporary files), or
+	// Program is this program's file. It is started to measure the floor of the machine,
+	// and without a URL as the server. Its database is an SQLite file in a new folder inside Folder (empty: that of temporary files), or
 	// the empty PostgreSQL database at the URL Database, whose top process may be
 	// named by DatabasePID.
 	Program, Folder, Database string
@@ -40,13 +40,20 @@ type Options struct {
 // not answered as they should. What failed has been shown.
 var ErrFailed = errors.New("not everything was answered as it should be")
 
-// Measure measures the scenarios of the table, one after the other.
+// Measure measures the scenarios of the table, one after the other, and then with
+// Program what the machine can do.
 func Measure(ctx context.Context, o Options) error {
 	chosen, err := choose(o.Scenarios)
 	if err != nil {
 		return err
 	}
-	return measured(ctx, o, func(r *run) error { return r.play(ctx, chosen) })
+	return measured(ctx, o, func(r *run) error {
+		err := r.play(ctx, chosen)
+		if o.Program != "" && ctx.Err() == nil {
+			err = errors.Join(err, r.measureMachine(ctx, chosen))
+		}
+		return err
+	})
 }
 
 // choose finds the scenarios of the given names. What a name has after the first

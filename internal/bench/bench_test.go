@@ -88,7 +88,7 @@ func TestScenariosByName(t *testing.T) {
 		o.Scenarios = []string{"whoami.c1"}
 		return bench.Measure(t.Context(), o)
 	})
-	if err != nil || len(results) != 4 || results["whoami.c8"].Operations == 0 || results["register"].Operations != 8 {
+	if err != nil || len(results) != 3 || results["whoami.c8"].Operations == 0 || results["register"].Operations != 8 {
 		t.Errorf("got %v and the error %v", results, err)
 	}
 	results, _, err = play(t, srv.URL, func(o bench.Options) error {

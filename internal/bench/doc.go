@@ -12,6 +12,10 @@
 // when the server is calm again, and it changes little with what else the machine
 // does. Rates and latencies share the cores with the client and the neighbours.
 //
+// Bounds on costs are of one machine. So [Measure] also measures the one that it runs on:
+// an Ed25519 signature, and a floor, which is what some stretches cost [ServeBare] in
+// another process: a program that does the least that a homeserver has to.
+//
 // It promises to talk to loopback addresses alone, and that all it does is bounded
 // in count and in time. Results are JSON, one [Result] a line; [WriteTables] and
 // [WritePlots] make tables and pictures of them.

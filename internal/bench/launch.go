@@ -28,12 +28,19 @@ type child struct {
 
 // launch starts the server as its operator would, but with open registration, cheap
 // password hashes and no rate limits.
-func launch(ctx context.Context, o Options) (c *child, err error) {
-	if o.Database != "" {
-		if err := emptyDatabase(ctx, o); err != nil {
-			return nil, err
-		}
+func launch(ctx context.Context, o Options) (*child, error) {
+	if o.Database == "" {
+		return start(ctx, o, nil, "serve", "--dev", "--listen", "127.0.0.1:0", "--data")
 	}
+	if err := emptyDatabase(ctx, o); err != nil {
+		return nil, err
+	}
+	environment := []string{"NARTHEX_DATABASE=" + o.Database} // unlike a flag, nobody else can see it
+	return start(ctx, o, environment, "serve", "--dev", "--listen", "127.0.0.1:0", "--data")
+}
+
+// start runs this program with the arguments, and as the last of them a new folder.
+func start(ctx context.Context, o Options, environment []string, args ...string) (c *child, err error) {
 	c = &child{ended: make(chan error, 1)}
 	if c.folder, err = os.MkdirTemp(o.Folder, "narthex-bench-"); err != nil {
 		return nil, err
@@ -43,11 +50,9 @@ func launch(ctx context.Context, o Options) (c *child, err error) {
 		return nil, errors.Join(err, os.RemoveAll(c.folder))
 	}
 	ctx, c.cancel = context.WithCancel(ctx)
-	c.cmd = exec.CommandContext(ctx, o.Program, "serve", "--dev", "--listen", "127.0.0.1:0", "--data", c.folder)
+	c.cmd = exec.CommandContext(ctx, o.Program, append(args, c.folder)...)
 	c.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "NARTHEX_") })
-	if o.Database != "" {
-		c.cmd.Env = append(c.cmd.Env, "NARTHEX_DATABASE="+o.Database) // unlike a flag, nobody else can see it
-	}
+	c.cmd.Env = append(c.cmd.Env, environment...)
 	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(os.Interrupt) }
 	c.cmd.WaitDelay = 20 * time.Second
 	c.cmd.Stderr = log

@@ -120,7 +120,8 @@ func thousands(n int) string {
 	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
-// byLabel gives the results of each server, in the order in which these appear.
+// byLabel gives the results of each server, in the order in which these appear. The
+// floor of the machine is among the results alone.
 func byLabel(all []summary, wanted func(summary) bool) (labels []string, of map[string]figures) {
 	of = map[string]figures{}
 	for _, s := range all {
@@ -128,7 +129,10 @@ func byLabel(all []summary, wanted func(summary) bool) (labels []string, of map[
 			continue
 		}
 		if of[s.Label] == nil {
-			labels, of[s.Label] = append(labels, s.Label), figures{}
+			of[s.Label] = figures{}
+			if s.Label != floorLabel {
+				labels = append(labels, s.Label)
+			}
 		}
 		of[s.Label][s.Scenario] = s
 	}
@@ -156,6 +160,10 @@ func (s summary) doubt() string {
 func scenarioTable(all []summary) string {
 	labels, of := byLabel(all, func(s summary) bool { return isTarget(s.Scenario) })
 	head := []string{"CPU ms for one operation", "Dendrite", "floor", "at most"}
+	floor := of[floorLabel]
+	if floor != nil {
+		head = append(head, "floor, this machine")
+	}
 	for _, label := range labels {
 		head = append(head, label)
 		if of[label].separate() {
@@ -167,6 +175,9 @@ func scenarioTable(all []summary) string {
 	missed, known := 0, 0
 	for _, t := range targets {
 		row := []string{t.scenario, figure(t.dendrite), figure(t.floor), figure(t.most)}
+		if floor != nil {
+			row = append(row, figure(floor[t.scenario].ServerCPU)+floor[t.scenario].doubt())
+		}
 		for _, label := range labels {
 			s, bound := of[label][t.scenario], t.most
 			if of[label].separate() {
@@ -190,7 +201,7 @@ func scenarioTable(all []summary) string {
 		return ""
 	}
 	g.last = fmt.Sprintf("%s. Of %d figures %d keep their bound, and %d do not (✗). With a database in processes of its own, the server may cost twice the target.",
-		ofRuns(all, isTarget), known, known-missed, missed)
+		ofRuns(all, isTarget), known, known-missed, missed) + signatureText(all)
 	return g.String()
 }
 
@@ -207,7 +218,7 @@ func isTarget(scenario string) bool {
 func ofRuns(all []summary, told func(scenario string) bool) string {
 	least, most := math.MaxInt, 0
 	for _, s := range all {
-		if told(s.Scenario) {
+		if s.Label != floorLabel && told(s.Scenario) {
 			least, most = min(least, s.runs), max(most, s.runs)
 		}
 	}

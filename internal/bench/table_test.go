@@ -53,6 +53,38 @@ func TestScenarioTable(t *testing.T) {
 	}
 }
 
+// TestFloorInTables holds that the floor of a machine stands beside the servers, and is
+// not one of them.
+func TestFloorInTables(t *testing.T) {
+	floor := func(scenario string, cpu float64) Result {
+		return Result{Label: floorLabel, Scenario: scenario, Operations: 5, PerSecond: 9000, ServerCPU: cpu, Resident: 50}
+	}
+	cut := floor("createroom", 0.9)
+	cut.Cut = true
+	all := summarize(append(measuredBoth(), floor(signature, 0.0381), floor("send.one.c1", 0.51), cut, floor("send.one.c1", 0.53)))
+	got := scenarioTable(all)
+	for _, want := range []string{
+		"| CPU ms for one operation | Dendrite | floor | at most | floor, this machine | Lite | Full | its database |\n|---|--:|--:|--:|--:|--:|--:|--:|\n",
+		"| send.one.c1 | 39.0 | 0.49 | 1.50 | 0.52 | 1.20 | 2.40 | 1.10 |\n",
+		"| createroom | 106 | 1.20 | 6.00 | 0.90 † | 5.00 † | – | – |\n",
+		"| register | 6.70 | – | 1.50 | – | – | – | – |\n",
+		"\nOne run. Of 6 figures 4 keep their bound",
+		" On the machine of these figures an Ed25519 signature costs 38.1 µs.\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in:\n%s", want, got)
+		}
+	}
+	for name, text := range map[string]string{"goals": goalTable(all), "details": detailTables(all)} {
+		if strings.Contains(text, "floor") || strings.Contains(text, "9,000") {
+			t.Errorf("%s tell of the floor:\n%s", name, text)
+		}
+	}
+	if got := signatureText(summarize([]Result{floor(signature, 0)})); got != "" {
+		t.Errorf("of a machine that tells no CPU time: %s", got)
+	}
+}
+
 func TestGoalTable(t *testing.T) {
 	want := `|  | bound | Lite | Full |
 |---|--:|--:|--:|
