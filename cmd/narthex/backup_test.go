@@ -84,7 +84,7 @@ func nothingMoves(t *testing.T, postgres *pgtest.Server) {
 			if database == "" {
 				database = filepath.Join(data, "narthex.db")
 			}
-			p := launch(t, []string{"--dev", "--data", data, "--database", database, "--listen", "127.0.0.1:0"})
+			p := launch(t, append(development(data), "--database", database))
 			file := filepath.Join(t.TempDir(), "backup.db")
 			if out, err := command("backup", file, "--data", data, "--database", database); err != nil {
 				t.Fatalf("backup: %v %s", err, out)

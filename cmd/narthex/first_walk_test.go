@@ -47,7 +47,7 @@ func wantHeading(t *testing.T, b *browsertest.Browser, want string) {
 func TestFirstWalk(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("NARTHEX_LISTEN", "127.0.0.1:0") // or several tests would meet at one port
-	srv := start(t)
+	srv := launch(t, nil)
 	printed := srv.out.String()
 	t.Cleanup(browsertest.End)
 	b := browsertest.New(t, srv.url)
@@ -97,7 +97,7 @@ func TestFirstWalk(t *testing.T) {
 	friend.Shows(t, "@bob:localhost")
 
 	srv.stop()
-	again := start(t)
+	again := launch(t, nil)
 	if printed := again.out.String(); strings.Contains(printed, "no administrator") || !strings.Contains(printed, "Administrators: "+again.url+"/admin\n") {
 		t.Errorf("the second start prints:\n%s", printed)
 	}
@@ -114,7 +114,7 @@ func TestGreetingSaysHowPeopleJoin(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(c.variable, c.value)
-			printed := start(t, "--data", t.TempDir(), "--listen", "127.0.0.1:0").out.String()
+			printed := launch(t, []string{"--data", t.TempDir(), "--listen", "127.0.0.1:0"}).out.String()
 			if !strings.Contains(printed, c.want) || strings.Contains(printed, "/register") == (name == "closed") {
 				t.Errorf("got:\n%s", printed)
 			}

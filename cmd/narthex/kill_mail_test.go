@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/emersion/go-smtp"
@@ -86,15 +85,6 @@ func overBoth(t *testing.T, f func(t *testing.T, box *slowBox, g grave)) {
 func (g grave) rise(t *testing.T, more ...string) *process {
 	t.Helper()
 	return spawn(t, g.data, append(slices.Clone(g.environment), more...)...)
-}
-
-// leave ends the process as an operator would.
-func (p *process) leave(t *testing.T) {
-	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	<-p.ended
 }
 
 // inside opens its database while it does not run.
@@ -259,7 +249,7 @@ func TestK16_AKillAfterTheAnswerLosesNoMail(t *testing.T) {
 					p = g.rise(t)
 					m := <-box.arrived
 					good(t, p, m, a, secret)
-					p.leave(t) // in peace: it notes what it has sent
+					p.stop() // in peace: it notes what it has sent
 					box.noMore(t)
 				}
 			})
@@ -311,7 +301,7 @@ func killedAtTheAnswer(t *testing.T, box *slowBox, g grave, when, secret string)
 		}
 	}
 	good(t, p, m, a, secret)
-	p.leave(t) // in peace: it notes what it has sent
+	p.stop() // in peace: it notes what it has sent
 	box.noMore(t)
 	if left := g.age(t); left != 0 {
 		t.Errorf("%d mails are still in the outbox", left)

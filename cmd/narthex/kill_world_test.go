@@ -136,12 +136,11 @@ func newWorld(t *testing.T, binary, database string, seed uint64) *world {
 // rise starts the server, and reports whether it lives to listen.
 func (w *world) rise(fault string) bool {
 	w.t.Helper()
-	cmd := exec.Command(w.binary, "serve", "--dev", "--data", w.grave.data, "--listen", "127.0.0.1:0")
-	p, out, listens := begin(w.home, cmd, append(slices.Clone(w.grave.environment), faultVariable+"="+fault)...)
+	p, listens := begin(w.home, w.binary, development(w.grave.data), append(slices.Clone(w.grave.environment), faultVariable+"="+fault)...)
 	w.process = p
 	w.base.Store(&p.url)
 	if !listens && fault == "" {
-		w.find("the server does not start: %s", out)
+		w.find("the server does not start: %s", p.out)
 	}
 	return listens
 }
@@ -213,6 +212,7 @@ type survivor struct {
 	userID   string
 	deviceID string
 	token    string
+	refresh  string // the refresh token that it was given last, if any
 	http     *http.Client
 }
 
@@ -292,28 +292,6 @@ func (p *survivor) tell(method, path string, body, out any) error {
 		return nil
 	}
 	return json.Unmarshal(r.raw, out)
-}
-
-// register makes an account.
-func (p *survivor) register(name string) (reply, error) {
-	p.token = ""
-	r, err := p.ask("POST", "/_matrix/client/v3/register", map[string]any{
-		"username": name, "password": "a long password", "auth": map[string]string{"type": "m.login.dummy"}})
-	if err != nil || r.status != http.StatusOK {
-		return r, err
-	}
-	return r, p.session(r)
-}
-
-func (p *survivor) session(r reply) error {
-	var s struct {
-		UserID   string `json:"user_id"`
-		DeviceID string `json:"device_id"`
-		Token    string `json:"access_token"`
-	}
-	err := json.Unmarshal(r.raw, &s)
-	p.userID, p.deviceID, p.token = s.UserID, s.DeviceID, s.Token
-	return err
 }
 
 // newSurvivor makes an account that is in the rooms.

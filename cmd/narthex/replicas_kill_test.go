@@ -86,7 +86,7 @@ func newCrowd(t *testing.T, database string, processes, writers, readers int) *c
 		})
 	})
 	for range processes {
-		p := launch(t, []string{"--dev", "--data", data, "--database", database, "--listen", "127.0.0.1:0"})
+		p := launch(t, append(development(data), "--database", database))
 		c.processes, c.servers = append(c.processes, p), append(c.servers, &apitest.Server{URL: p.url})
 	}
 	for _, person := range people {

@@ -2,14 +2,12 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -45,47 +43,6 @@ func newStreams(in string) (streams, *buffer) {
 
 func contains(text, part string) bool { return strings.Contains(text, part) }
 
-// running is a server that was started by its command line.
-type running struct {
-	url  string
-	out  *buffer
-	stop func() int // gives the exit code
-}
-
-var listensOn = regexp.MustCompile(`listens on (http://\S+)`)
-
-func start(t *testing.T, args ...string) running {
-	t.Helper()
-	std, out := newStreams("")
-	ctx, cancel := context.WithCancel(t.Context())
-	code, ended := 0, make(chan struct{})
-	go func() {
-		defer close(ended)
-		code = run(ctx, append([]string{"serve"}, args...), std)
-	}()
-	r := running{out: out, stop: func() int { cancel(); <-ended; return code }}
-	t.Cleanup(func() { r.stop() })
-	var listens bool
-	if r.url, listens = out.listens(ended); !listens {
-		t.Fatalf("serve ended with %d: %s", code, out)
-	}
-	return r
-}
-
-// listens waits until a server says in its output where it listens, or ends without.
-func (b *buffer) listens(ended <-chan struct{}) (url string, ok bool) {
-	for {
-		if m := listensOn.FindStringSubmatch(b.String()); m != nil {
-			return m[1], true
-		}
-		select {
-		case <-b.more:
-		case <-ended:
-			return "", false
-		}
-	}
-}
-
 func get(t *testing.T, url string) (status int, body string) {
 	t.Helper()
 	resp, err := http.Get(url)
@@ -102,7 +59,7 @@ func get(t *testing.T, url string) (status int, body string) {
 
 func TestServe(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	srv := start(t, "--data", data, "--listen", "127.0.0.1:0", "--server-name", "example.org")
+	srv := launch(t, []string{"--data", data, "--listen", "127.0.0.1:0", "--server-name", "example.org"})
 	if !contains(srv.out.String(), "as example.org") || !contains(srv.out.String(), "user create --admin --data "+data+" --server-name example.org NAME") {
 		t.Errorf("the greeting lacks the name, or the command for the first administrator: %s", srv.out)
 	}
@@ -135,7 +92,7 @@ func TestServe(t *testing.T) {
 	if wal, err := os.Stat(filepath.Join(data, "narthex.db-wal")); err == nil && wal.Size() > 0 {
 		t.Errorf("SQLite's log still holds %d bytes", wal.Size())
 	}
-	again := start(t, "--data", data, "--listen", "127.0.0.1:0", "--server-name", "example.org")
+	again := launch(t, []string{"--data", data, "--listen", "127.0.0.1:0", "--server-name", "example.org"})
 	if contains(again.out.String(), "There is no administrator yet") {
 		t.Error("the second start does not know the administrator")
 	}
@@ -149,7 +106,7 @@ func TestServeMetrics(t *testing.T) {
 	address := l.Addr().String()
 	l.Close()
 	t.Setenv("NARTHEX_METRICS_LISTEN", address)
-	srv := start(t, "--data", t.TempDir(), "--listen", "127.0.0.1:0")
+	srv := launch(t, []string{"--data", t.TempDir(), "--listen", "127.0.0.1:0"})
 	get(t, srv.url+"/_matrix/client/v3/account/whoami")
 	for path, want := range map[string]string{
 		"/healthz":            "alive",
@@ -189,7 +146,7 @@ func TestServeRefuses(t *testing.T) {
 }
 
 func TestServeDevWarns(t *testing.T) {
-	srv := start(t, "--dev", "--data", t.TempDir(), "--listen", "127.0.0.1:0")
+	srv := spawn(t, t.TempDir())
 	if status, body := get(t, srv.url+"/_matrix/client/v3/register/available?username=alice"); status != 200 {
 		t.Errorf("registration with --dev: got %d %s", status, body)
 	}

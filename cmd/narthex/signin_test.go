@@ -17,7 +17,7 @@ import (
 
 // home is a server with the account alice, and a folder for her devices.
 type home struct {
-	running
+	*process
 	folder   string
 	settings settings
 }
@@ -32,7 +32,7 @@ func newHome(t *testing.T) home {
 		t.Fatal(err)
 	}
 	h := home{folder: folder, settings: settings{Config: config, Data: filepath.Join(folder, "data")}}
-	h.running = start(t, "--config", config, "--data", h.settings.Data, "--listen", "127.0.0.1:0")
+	h.process = launch(t, []string{"--config", config, "--data", h.settings.Data, "--listen", "127.0.0.1:0"})
 	std, out := newStreams(alicesPassword + "\n")
 	if code := run(t.Context(), []string{"user", "create", "alice", "--password-stdin", "--config", config, "--data", h.settings.Data}, std); code != 0 {
 		t.Fatal(out)
