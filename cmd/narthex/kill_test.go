@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,53 +23,6 @@ import (
 
 // rounds is how often a server is killed in a test.
 const rounds = 12
-
-// process is a server in a process of its own, which can be killed.
-type process struct {
-	url   string
-	cmd   *exec.Cmd
-	ended chan struct{}
-}
-
-// spawn starts a server on a folder of data, with more in its environment.
-func spawn(t *testing.T, data string, environment ...string) *process {
-	t.Helper()
-	return launch(t, []string{"--dev", "--data", data, "--listen", "127.0.0.1:0"}, environment...)
-}
-
-// launch starts a server in a process of its own.
-func launch(t *testing.T, args []string, environment ...string) *process {
-	t.Helper()
-	p, out, listens := begin(t, exec.Command("narthex", append([]string{"serve"}, args...)...), environment...)
-	if !listens {
-		t.Fatalf("serve ended: %s", out)
-	}
-	return p
-}
-
-// begin starts a program that serves, and reports whether it has lived to listen.
-func begin(t *testing.T, cmd *exec.Cmd, environment ...string) (p *process, out *buffer, listens bool) {
-	t.Helper()
-	p, out = &process{cmd: cmd, ended: make(chan struct{})}, &buffer{more: make(chan struct{}, 1)}
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.Env = append(os.Environ(), environment...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = cmd.Wait(); close(p.ended) }() // it is killed
-	t.Cleanup(p.end)
-	p.url, listens = out.listens(p.ended)
-	return p, out, listens
-}
-
-// kill ends the process as a power cut would.
-func (p *process) kill() { _ = p.cmd.Process.Kill() } // it may have ended
-
-// end kills the process and waits until it is gone.
-func (p *process) end() {
-	p.kill()
-	<-p.ended
-}
 
 // token sends a form to the token endpoint. With deadly, the server is killed as
 // soon as the request has been sent.
