@@ -1,9 +1,13 @@
 package transfer_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
@@ -78,6 +82,83 @@ func TestK18_ARestoreThatIsInterrupted(t *testing.T) {
 			}
 			if left, err := filepath.Glob(target + ".restoring*"); err != nil || len(left) > 0 {
 				t.Errorf("left are %v %v", left, err)
+			}
+		})
+	}
+}
+
+// elsewhere gives a folder in another file system than another folder, to which no file
+// there can have a second name.
+func elsewhere(t *testing.T, folder string) string {
+	t.Helper()
+	probe := filepath.Join(folder, "probe")
+	put(t, probe, nil)
+	defer os.Remove(probe)
+	for _, place := range []string{"/dev/shm", "/run", "/var/tmp"} {
+		other, err := os.MkdirTemp(place, "narthex-test-")
+		if err != nil {
+			continue
+		}
+		t.Cleanup(func() { _ = os.RemoveAll(other) }) // it is as good as empty
+		if errors.Is(os.Link(probe, filepath.Join(other, "probe")), syscall.EXDEV) {
+			return other
+		}
+	}
+	t.Skip("there is one file system only, and files in it can have two names")
+	return ""
+}
+
+// TestK18_ARestoreCopiesWhatCannotHaveTwoNames keeps a database and its logs aside where
+// no file can have a second name: they are copied.
+func TestK18_ARestoreCopiesWhatCannotHaveTwoNames(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string // by the end of the name
+		taken string            // the end of the name of a file that is aside already
+	}{
+		"a database":                     {map[string]string{"": "old"}, "none"},
+		"a database with logs":           {map[string]string{"": "old", "-wal": "log", "-shm": "index"}, "none"},
+		"a database, and one is aside":   {map[string]string{"": "old", "-wal": "log"}, ""},
+		"its log, and one is aside":      {map[string]string{"": "old", "-wal": "log"}, "-wal"},
+		"a log that is longer than both": {map[string]string{"": "old", "-wal": strings.Repeat("log", 100_000)}, "none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target := anew(t, db.SQLite)
+			work, aside := target+".restoring", filepath.Join(elsewhere(t, filepath.Dir(target)), "aside.db")
+			put(t, work, []byte("new"))
+			for end, text := range c.files {
+				put(t, target+end, []byte(text))
+			}
+			if c.taken != "none" {
+				put(t, aside+c.taken, []byte("older"))
+			}
+			var err error
+			for _, step := range transfer.Replacing(work, target, aside) {
+				if err = step(); err != nil {
+					break
+				}
+			}
+			if c.taken != "none" {
+				if !errors.Is(err, fs.ErrExist) || string(content(t, target)) != "old" || string(content(t, aside+c.taken)) != "older" {
+					t.Errorf("got %v; in its place is %q, and aside %q", err, content(t, target), content(t, aside+c.taken))
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := content(t, target); string(got) != "new" {
+				t.Errorf("in its place is %q", got)
+			}
+			for end, want := range c.files {
+				if got := content(t, aside+end); string(got) != want {
+					t.Errorf("aside%s has %d bytes, want %d", end, len(got), len(want))
+				}
+				if info, err := os.Stat(aside + end); err != nil || info.Mode().Perm() != 0o600 {
+					t.Errorf("aside%s: %v %v", end, info.Mode(), err)
+				}
+				if _, err := os.Stat(target + end); end != "" && !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("%s is left of the old database: %v", end, err)
+				}
 			}
 		})
 	}
