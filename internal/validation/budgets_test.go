@@ -47,7 +47,7 @@ func TestTP10_GuessesAreCounted(t *testing.T) {
 		if answered != validation.CodesOfAddress {
 			t.Errorf("%d were answered", answered)
 		}
-		w.advance(24*time.Hour + time.Second)
+		w.store.Advance(24*time.Hour + time.Second)
 		if got := w.guess(validation.Add, number, "192.0.2.99", 1); got != 1 {
 			t.Error("the next day does not come")
 		}

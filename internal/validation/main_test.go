@@ -46,7 +46,6 @@ type world struct {
 	out   *dbtest.Log
 
 	mu     sync.Mutex
-	ahead  time.Duration
 	waited []time.Duration
 }
 
@@ -80,7 +79,7 @@ func over(t testing.TB, store *dbtest.Store, change ...func(*config.Config)) *wo
 		},
 	})
 	server := &httpapi.Server{
-		Now: w.now, Log: log, TrustedProxies: config.Networks([]string{"127.0.0.0/8"}),
+		Now: store.Now, Log: log, TrustedProxies: config.Networks([]string{"127.0.0.0/8"}),
 		ErrorPage: func(_ *httpapi.Call, e *errcode.Error) []byte { return []byte("<!doctype html><p>" + e.Text) },
 		AuthenticateIdentity: func(_ context.Context, token string, _ *httpapi.Call) (httpapi.Identity, error) {
 			return httpapi.Identity{TermsDue: token == "due"}, nil
@@ -98,20 +97,6 @@ func over(t testing.TB, store *dbtest.Store, change ...func(*config.Config)) *wo
 	w.web = httptest.NewServer(server)
 	t.Cleanup(w.web.Close)
 	return w
-}
-
-func (w *world) now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return time.Now().Add(w.ahead)
-}
-
-// advance moves the clocks of the server and of the database.
-func (w *world) advance(d time.Duration) {
-	w.mu.Lock()
-	w.ahead += d
-	w.mu.Unlock()
-	w.store.Advance(d)
 }
 
 func from(ip string) *httpapi.Call { return &httpapi.Call{Addr: netip.MustParseAddr(ip)} }

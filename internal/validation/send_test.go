@@ -105,7 +105,7 @@ func TestTP32_TP33_TP35_Attempts(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := w.send(req)
-	w.advance(61 * time.Minute)
+	w.store.Advance(61 * time.Minute)
 	third := w.send(req)
 	for range validation.WrongTokens {
 		is(t, w.submit(wrong(w.submission(req, third))), errcode.TokenIncorrect)
@@ -221,12 +221,12 @@ func TestTP61_Sends(t *testing.T) {
 	if err := send("2001:db8:0:1::1", "bob@example.org", 1); err != nil {
 		t.Error(err)
 	}
-	w.advance(61 * time.Minute)
+	w.store.Advance(61 * time.Minute)
 	for _, ip := range []string{"192.0.2.9", "2001:db8::1"} {
 		if err := send(ip, address, 99); err != nil {
 			t.Error(err)
 		}
-		w.advance(time.Second)
+		w.store.Advance(time.Second)
 	}
 }
 

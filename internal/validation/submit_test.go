@@ -148,11 +148,11 @@ func TestTP12_TP19_TP27_Lifetimes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
 			early, late := w.submission(c.req, w.open(c.req)), w.submission(c.req, w.open(c.req))
-			w.advance(c.open - time.Minute)
+			w.store.Advance(c.open - time.Minute)
 			if err := w.submit(early); err != nil {
 				t.Error(err)
 			}
-			w.advance(2 * time.Minute)
+			w.store.Advance(2 * time.Minute)
 			is(t, w.submit(late), errcode.SessionExpired)
 			is(t, w.submit(wrong(late)), errcode.SessionExpired) // no oracle
 			late.ClientSecret = "another"
@@ -161,11 +161,11 @@ func TestTP12_TP19_TP27_Lifetimes(t *testing.T) {
 			if _, err := w.validated(early.SID, clientSecret, c.req.Purpose); err != nil {
 				t.Error(err)
 			}
-			w.advance(23 * time.Hour)
+			w.store.Advance(23 * time.Hour)
 			if err := w.submit(early); err != nil { // TP-16: nothing is renewed
 				t.Error(err)
 			}
-			w.advance(time.Hour)
+			w.store.Advance(time.Hour)
 			is(t, w.submit(early), errcode.SessionExpired)
 			_, err := w.validated(early.SID, clientSecret, c.req.Purpose)
 			is(t, err, validation.ErrExpired)
@@ -207,7 +207,7 @@ func TestTP15_TP16_TP17_ATokenIsGoodAgain(t *testing.T) {
 	if err != nil || first.Address != address || first.Medium != validation.Email || first.Purpose != validation.Add {
 		t.Fatalf("got %+v, %v", first, err)
 	}
-	w.advance(time.Hour)
+	w.store.Advance(time.Hour)
 	if err := w.submit(in); err != nil {
 		t.Error(err)
 	}
@@ -279,7 +279,7 @@ func TestTP20_TP21_TP36_TP39_Pages(t *testing.T) {
 	if a = w.do("GET", link, nil, "Accept", "application/json"); a.body != `{"success":true}` {
 		t.Errorf("got %d %s", a.status, a.body)
 	}
-	w.advance(25 * time.Hour)
+	w.store.Advance(25 * time.Hour)
 	w.do("GET", link, nil).failsAsPage(t, errcode.SessionExpired)
 
 	req.SendAttempt, req.NextLink = 2, "https://app.example.org/welcome?a=b#top"
