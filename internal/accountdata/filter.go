@@ -43,9 +43,8 @@ func (s *Service) defineFilter(ctx context.Context, call *httpapi.Call, req defi
 		return resp, err
 	}
 	return resp, s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(`INSERT INTO filters (user_id, filter_id, definition) VALUES ($1, $2, $3) ON CONFLICT (user_id, filter_id) DO NOTHING`,
+		return tx.Later(`INSERT INTO filters (user_id, filter_id, definition) VALUES ($1, $2, $3) ON CONFLICT (user_id, filter_id) DO NOTHING`,
 			req.UserID, resp.FilterID, []byte(req.Definition))
-		return err
 	})
 }
 

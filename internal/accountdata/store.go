@@ -59,7 +59,7 @@ func (s *Service) Put(tx *db.Tx, userID id.UserID, roomID id.RoomID, dataType st
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT INTO account_data (user_id, room_id, type, content, pos) VALUES ($1, $2, $3, $4, $5)
+	err = tx.Later(`INSERT INTO account_data (user_id, room_id, type, content, pos) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (user_id, room_id, type) DO UPDATE SET content = excluded.content, pos = excluded.pos`,
 		userID, roomID, dataType, []byte(content), pos)
 	if err == nil {
@@ -71,11 +71,10 @@ func (s *Service) Put(tx *db.Tx, userID id.UserID, roomID id.RoomID, dataType st
 // deleteAll deletes all account data and filters of a user, for whom nobody waits
 // any more.
 func deleteAll(tx *db.Tx, userID id.UserID) error {
-	if _, err := tx.Exec(`DELETE FROM account_data WHERE user_id = $1`, userID); err != nil {
+	if err := tx.Later(`DELETE FROM account_data WHERE user_id = $1`, userID); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`DELETE FROM filters WHERE user_id = $1`, userID)
-	return err
+	return tx.Later(`DELETE FROM filters WHERE user_id = $1`, userID)
 }
 
 // IgnoredUsers gives the users whom the user ignores (m.ignored_user_list); nil

@@ -70,8 +70,7 @@ func (s *Service) sweep(ctx context.Context, _ jobs.Job) error {
 		return err
 	}
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(`DELETE FROM sign_ins WHERE ts <= $1`, tx.Now.Add(-signInsKept).UnixMilli())
-		return err
+		return tx.Later(`DELETE FROM sign_ins WHERE ts <= $1`, tx.Now.Add(-signInsKept).UnixMilli())
 	})
 	if err != nil {
 		return err

@@ -123,8 +123,7 @@ func (s *Service) Unapprove(tx *db.Tx, userID id.UserID, by string, logout bool)
 }
 
 func setApproved(tx *db.Tx, userID id.UserID, approved bool) error {
-	_, err := tx.Exec(`UPDATE users SET approved = $2, decided_ts = $3 WHERE user_id = $1`, userID, approved, tx.Now.UnixMilli())
-	return err
+	return tx.Later(`UPDATE users SET approved = $2, decided_ts = $3 WHERE user_id = $1`, userID, approved, tx.Now.UnixMilli())
 }
 
 // overdueAtOnce is how many accounts one run of the sweep denies.

@@ -49,9 +49,8 @@ func (s *Service) Audit(tx *db.Tx, actor, action, target string, details any) er
 	if e.PrevHash == nil {
 		e.PrevHash = []byte{}
 	}
-	_, err = tx.Exec(`INSERT INTO audit_log (id, ts, actor, action, target, details, prev_hash, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+	return tx.Later(`INSERT INTO audit_log (id, ts, actor, action, target, details, prev_hash, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		e.ID, e.Time.UnixMilli(), e.Actor, e.Action, e.Target, raw, e.PrevHash, e.Sum())
-	return err
 }
 
 const auditColumns = `id, ts, actor, action, target, details, prev_hash, hash`

@@ -38,9 +38,8 @@ func (in Interaction) isForOAuth() bool {
 // cross-signing keys, once and within ten minutes. The account's page calls it
 // when the person has confirmed that.
 func (s *Service) AllowCrossSigningReset(tx *db.Tx, userID id.UserID) error {
-	_, err := tx.Exec(`INSERT INTO cross_signing_resets (user_id, until_ts) VALUES ($1, $2)
+	return tx.Later(`INSERT INTO cross_signing_resets (user_id, until_ts) VALUES ($1, $2)
 		ON CONFLICT (user_id) DO UPDATE SET until_ts = excluded.until_ts`, userID, tx.Now.Add(resetAllowed).UnixMilli())
-	return err
 }
 
 func mayResetCrossSigning(tx *db.Tx, userID id.UserID) (bool, error) {
@@ -62,6 +61,5 @@ func (s *Service) SpendCrossSigning(tx *db.Tx, call *httpapi.Call, p Proof) erro
 }
 
 func sweepResets(tx *db.Tx) error {
-	_, err := tx.Exec(`DELETE FROM cross_signing_resets WHERE until_ts <= $1`, tx.Now.UnixMilli())
-	return err
+	return tx.Later(`DELETE FROM cross_signing_resets WHERE until_ts <= $1`, tx.Now.UnixMilli())
 }

@@ -25,7 +25,6 @@ func DeviceListsChanged(tx *db.Tx, users []id.UserID) error {
 		}
 		in := db.In(rows)
 		// The list repeats its last pair.
-		_, err = tx.Exec(`INSERT INTO device_list_changes (pos, user_id) VALUES `+in.Pairs(1)+` ON CONFLICT (pos) DO NOTHING`, in.Args()...)
-		return err
+		return tx.Later(`INSERT INTO device_list_changes (pos, user_id) VALUES `+in.Pairs(1)+` ON CONFLICT (pos) DO NOTHING`, in.Args()...)
 	})
 }

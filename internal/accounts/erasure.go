@@ -15,7 +15,7 @@ func (s *Service) erase(tx *db.Tx, userID id.UserID) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`UPDATE users SET erased_pos = COALESCE(erased_pos, $2), registration_reason = '' WHERE user_id = $1`, userID, pos); err != nil {
+	if err := tx.Later(`UPDATE users SET erased_pos = COALESCE(erased_pos, $2), registration_reason = '' WHERE user_id = $1`, userID, pos); err != nil {
 		return err
 	}
 	if err := deleteProfile(tx, userID); err != nil {

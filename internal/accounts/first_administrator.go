@@ -19,11 +19,11 @@ const FirstLinkActor = "one-time link"
 // account of the first administrator, and forgets those that have run out. It is the
 // only copy.
 func (s *Service) InviteAdministrator(tx *db.Tx) (token string, err error) {
-	if _, err := tx.Exec(`DELETE FROM first_administrator_links WHERE expires_ts <= $1`, tx.Now.UnixMilli()); err != nil {
+	if err := tx.Later(`DELETE FROM first_administrator_links WHERE expires_ts <= $1`, tx.Now.UnixMilli()); err != nil {
 		return "", err
 	}
 	token = secret.New(secret.FirstAdministrator)
-	_, err = tx.Exec(`INSERT INTO first_administrator_links (token_hash, expires_ts) VALUES ($1, $2)`,
+	err = tx.Later(`INSERT INTO first_administrator_links (token_hash, expires_ts) VALUES ($1, $2)`,
 		secret.Hash(token), tx.Now.Add(FirstLinkLife).UnixMilli())
 	return token, err
 }

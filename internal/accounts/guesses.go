@@ -116,6 +116,5 @@ func scanGuesses(r db.Row) (g guesses, err error) {
 }
 
 func sweepGuesses(tx *db.Tx) error {
-	_, err := tx.Exec(`DELETE FROM password_guesses WHERE until_ts <= $1`, tx.Now.UnixMilli())
-	return err
+	return tx.Later(`DELETE FROM password_guesses WHERE until_ts <= $1`, tx.Now.UnixMilli())
 }

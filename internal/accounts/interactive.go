@@ -268,9 +268,8 @@ func insertSession(tx *db.Tx, t interactiveSession) error {
 	if request == nil {
 		request = []byte("{}")
 	}
-	_, err := tx.Exec(`INSERT INTO interactive_sessions (session_hash, op, target, user_id, completed, request, registration_token, claims, result, expires_ts)
+	return tx.Later(`INSERT INTO interactive_sessions (session_hash, op, target, user_id, completed, request, registration_token, claims, result, expires_ts)
 		VALUES ($1, $2, $3, $4, $5, $6, '', $7, NULL, $8)`, t.hash, t.op, t.target, t.userID, join(t.completed), request, []byte("[]"), tx.Now.Add(sessionLife).UnixMilli())
-	return err
 }
 
 // updateSession notes a stage that was passed, unless the session has passed others

@@ -46,8 +46,7 @@ func (s *Service) SetPassword(tx *db.Tx, userID id.UserID, hash, by string, logo
 }
 
 func setPasswordHash(tx *db.Tx, userID id.UserID, hash string) error {
-	_, err := tx.Exec(`UPDATE users SET password_hash = $2 WHERE user_id = $1`, userID, hash)
-	return err
+	return tx.Later(`UPDATE users SET password_hash = $2 WHERE user_id = $1`, userID, hash)
 }
 
 // SetAdmin makes an account that of an administrator of the server, or an
@@ -57,7 +56,7 @@ func (s *Service) SetAdmin(tx *db.Tx, userID id.UserID, admin bool, by string) e
 	if err != nil || a.Admin == admin {
 		return err
 	}
-	if _, err := tx.Exec(`UPDATE users SET admin = $2 WHERE user_id = $1`, userID, admin); err != nil {
+	if err := tx.Later(`UPDATE users SET admin = $2 WHERE user_id = $1`, userID, admin); err != nil {
 		return err
 	}
 	return s.Audit(tx, by, verb(admin, "grant_admin", "revoke_admin"), string(userID), empty{})
@@ -70,7 +69,7 @@ func (s *Service) SetLocked(tx *db.Tx, userID id.UserID, locked bool, by string)
 	if err != nil || a.Locked == locked {
 		return err
 	}
-	if _, err := tx.Exec(`UPDATE users SET locked = $2 WHERE user_id = $1`, userID, locked); err != nil {
+	if err := tx.Later(`UPDATE users SET locked = $2 WHERE user_id = $1`, userID, locked); err != nil {
 		return err
 	}
 	tx.Wake(bus.User(userID)) // what waits in the account's name ends
@@ -84,7 +83,7 @@ func (s *Service) SetSuspended(tx *db.Tx, userID id.UserID, suspended bool, by s
 	if err != nil || a.Suspended == suspended {
 		return err
 	}
-	if _, err := tx.Exec(`UPDATE users SET suspended = $2 WHERE user_id = $1`, userID, suspended); err != nil {
+	if err := tx.Later(`UPDATE users SET suspended = $2 WHERE user_id = $1`, userID, suspended); err != nil {
 		return err
 	}
 	return s.Audit(tx, by, verb(suspended, "suspend", "unsuspend"), string(userID), empty{})
@@ -116,7 +115,7 @@ func (s *Service) Deactivate(tx *db.Tx, userID id.UserID, by string, erase bool)
 }
 
 func (s *Service) deactivate(tx *db.Tx, userID id.UserID, erase bool, c change) error {
-	if _, err := tx.Exec(`UPDATE users SET deactivated_ts = COALESCE(deactivated_ts, $2), password_hash = '', admin = FALSE
+	if err := tx.Later(`UPDATE users SET deactivated_ts = COALESCE(deactivated_ts, $2), password_hash = '', admin = FALSE
 		WHERE user_id = $1`, userID, tx.Now.UnixMilli()); err != nil {
 		return err
 	}

@@ -30,12 +30,10 @@ func (s *Service) ProfileFields(tx *db.Tx, userID id.UserID) (map[string]json.Ra
 // SetProfileField stores a field; a nil value deletes it.
 func (s *Service) SetProfileField(tx *db.Tx, userID id.UserID, name string, value json.RawMessage) error {
 	if value == nil {
-		_, err := tx.Exec(`DELETE FROM profile_fields WHERE user_id = $1 AND name = $2`, userID, name)
-		return err
+		return tx.Later(`DELETE FROM profile_fields WHERE user_id = $1 AND name = $2`, userID, name)
 	}
-	_, err := tx.Exec(`INSERT INTO profile_fields (user_id, name, value, searched) VALUES ($1, $2, $3, $4)
+	return tx.Later(`INSERT INTO profile_fields (user_id, name, value, searched) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (user_id, name) DO UPDATE SET value = excluded.value, searched = excluded.searched`, userID, name, []byte(value), searched(name, value))
-	return err
 }
 
 // searched is what a search looks at in a field: the display name in lower case.
@@ -48,6 +46,5 @@ func searched(name string, value json.RawMessage) string {
 }
 
 func deleteProfile(tx *db.Tx, userID id.UserID) error {
-	_, err := tx.Exec(`DELETE FROM profile_fields WHERE user_id = $1`, userID)
-	return err
+	return tx.Later(`DELETE FROM profile_fields WHERE user_id = $1`, userID)
 }

@@ -97,13 +97,11 @@ func completeToken(tx *db.Tx, token string) error {
 	if err := releaseToken(tx, token, 1); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`UPDATE registration_tokens SET completed = completed + 1 WHERE token = $1`, token)
-	return err
+	return tx.Later(`UPDATE registration_tokens SET completed = completed + 1 WHERE token = $1`, token)
 }
 
 // releaseToken gives reserved uses back. There may be fewer than that: of a token
 // that was deleted and made again, nothing is reserved.
 func releaseToken(tx *db.Tx, token string, uses int64) error {
-	_, err := tx.Exec(`UPDATE registration_tokens SET pending = CASE WHEN pending > $2 THEN pending - $2 ELSE 0 END WHERE token = $1`, token, uses)
-	return err
+	return tx.Later(`UPDATE registration_tokens SET pending = CASE WHEN pending > $2 THEN pending - $2 ELSE 0 END WHERE token = $1`, token, uses)
 }

@@ -8,8 +8,7 @@ import (
 // SetSecondFactor notes whether the account has a second factor. The caller holds the
 // account; which factors there are is package factors' matter.
 func (s *Service) SetSecondFactor(tx *db.Tx, userID id.UserID, has bool) error {
-	_, err := tx.Exec(`UPDATE users SET second_factor = $2 WHERE user_id = $1`, userID, has)
-	return err
+	return tx.Later(`UPDATE users SET second_factor = $2 WHERE user_id = $1`, userID, has)
 }
 
 // TakesTwoSteps reports whether a password alone does not sign in to the account: it

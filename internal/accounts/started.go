@@ -32,10 +32,9 @@ func (s *Service) Start(tx *db.Tx, browser []byte, r Started) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT INTO started_registrations (browser_hash, started, expires_ts) VALUES ($1, $2, $3)
+	return tx.Later(`INSERT INTO started_registrations (browser_hash, started, expires_ts) VALUES ($1, $2, $3)
 		ON CONFLICT (browser_hash) DO UPDATE SET started = excluded.started, expires_ts = excluded.expires_ts`,
 		secret.Hash(string(browser)), raw, tx.Now.Add(startedFor).UnixMilli())
-	return err
 }
 
 // Started gives the registration of a browser, or db.ErrNoRow.
@@ -59,6 +58,5 @@ func (s *Service) Finish(tx *db.Tx, browser []byte) error {
 }
 
 func sweepStarted(tx *db.Tx) error {
-	_, err := tx.Exec(`DELETE FROM started_registrations WHERE expires_ts <= $1`, tx.Now.UnixMilli())
-	return err
+	return tx.Later(`DELETE FROM started_registrations WHERE expires_ts <= $1`, tx.Now.UnixMilli())
 }

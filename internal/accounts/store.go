@@ -102,7 +102,7 @@ func (s *Service) Insert(tx *db.Tx, a Account) error {
 // Upgrade makes a guest's account a full one with a password, pending or not, that
 // counts as created now, and signs the guest out everywhere (MSC3866, A-17).
 func (s *Service) Upgrade(tx *db.Tx, a Account) error {
-	if _, err := tx.Exec(`UPDATE users SET guest = FALSE, password_hash = $2, approved = $3,
+	if err := tx.Later(`UPDATE users SET guest = FALSE, password_hash = $2, approved = $3,
 			registered_ip = $4, registered_user_agent = $5, registration_token = $6, registration_reason = $7, created_ts = $8 WHERE user_id = $1`,
 		a.UserID, a.PasswordHash, a.Approved, a.Signup.IP, printable(a.Signup.UserAgent), a.Signup.Token, a.Signup.Reason, tx.Now.UnixMilli()); err != nil {
 		return err

@@ -55,13 +55,12 @@ func (s *Service) PutDevice(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, n
 		short := printable(*name)
 		name = &short
 	}
-	if _, err := tx.Exec(`INSERT INTO sign_ins (mark, ts) VALUES ($1, $2)`, []byte(secret.String(signInMark)), tx.Now.UnixMilli()); err != nil {
+	if err := tx.Later(`INSERT INTO sign_ins (mark, ts) VALUES ($1, $2)`, []byte(secret.String(signInMark)), tx.Now.UnixMilli()); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`INSERT INTO devices (user_id, device_id, display_name, created_ts, last_seen_ts, last_seen_ip, last_seen_user_agent)
+	return tx.Later(`INSERT INTO devices (user_id, device_id, display_name, created_ts, last_seen_ts, last_seen_ip, last_seen_user_agent)
 		VALUES ($1, $2, $3, $4, $4, '', '') ON CONFLICT (user_id, device_id) DO NOTHING`,
 		userID, deviceID, name, tx.Now.UnixMilli())
-	return err
 }
 
 const (
@@ -76,9 +75,8 @@ const SeenEvery = 5 * time.Minute
 // Seen notes that a device was used, and from where. Callers keep it rare: once
 // in SeenEvery is enough.
 func (s *Service) Seen(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, from netip.Addr, userAgent string) error {
-	_, err := tx.Exec(`UPDATE devices SET last_seen_ts = $3, last_seen_ip = $4, last_seen_user_agent = $5 WHERE user_id = $1 AND device_id = $2`,
+	return tx.Later(`UPDATE devices SET last_seen_ts = $3, last_seen_ip = $4, last_seen_user_agent = $5 WHERE user_id = $1 AND device_id = $2`,
 		userID, deviceID, tx.Now.UnixMilli(), from.String(), printable(userAgent))
-	return err
 }
 
 // DeleteDevices deletes devices of a user with all that hangs on them: tokens,
@@ -114,7 +112,7 @@ func (s *Service) DeviceListChanged(tx *db.Tx, userID id.UserID) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT INTO device_list_changes (pos, user_id) VALUES ($1, $2)`, pos, userID)
+	err = tx.Later(`INSERT INTO device_list_changes (pos, user_id) VALUES ($1, $2)`, pos, userID)
 	tx.Wake(bus.User(userID))
 	return err
 }

@@ -82,7 +82,7 @@ func (s *Service) leave(tx *db.Tx, userID id.UserID, medium validation.Medium, a
 
 // leaveAll has all bindings of an account taken back.
 func leaveAll(tx *db.Tx, userID id.UserID) error {
-	if _, err := tx.Exec(`UPDATE threepid_bindings SET leaving = TRUE WHERE user_id = $1`, userID); err != nil {
+	if err := tx.Later(`UPDATE threepid_bindings SET leaving = TRUE WHERE user_id = $1`, userID); err != nil {
 		return err
 	}
 	leaving, err := leavingBindings(tx, userID)
@@ -161,17 +161,15 @@ func (s *Service) unbind(ctx context.Context, b binding, log *slog.Logger) (done
 }
 
 func insertBinding(tx *db.Tx, b binding, leaving bool) error {
-	_, err := tx.Exec(`INSERT INTO threepid_bindings (user_id, medium, address, id_server, bound_ts, leaving) VALUES ($1, $2, $3, $4, $5, $6)
+	return tx.Later(`INSERT INTO threepid_bindings (user_id, medium, address, id_server, bound_ts, leaving) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (user_id, medium, address, id_server) DO UPDATE SET bound_ts = $5, leaving = $6`,
 		b.UserID, b.Medium, b.Address, b.Server, b.Bound, leaving)
-	return err
 }
 
 // deleteBinding forgets a binding, unless the address was bound again since.
 func deleteBinding(tx *db.Tx, b binding) error {
-	_, err := tx.Exec(`DELETE FROM threepid_bindings WHERE user_id = $1 AND medium = $2 AND address = $3 AND id_server = $4
+	return tx.Later(`DELETE FROM threepid_bindings WHERE user_id = $1 AND medium = $2 AND address = $3 AND id_server = $4
 		AND bound_ts = $5 AND leaving`, b.UserID, b.Medium, b.Address, b.Server, b.Bound)
-	return err
 }
 
 func isLeaving(tx *db.Tx, b binding) (bool, error) {

@@ -50,13 +50,11 @@ func (s *Service) attach(tx *db.Tx, userID id.UserID, medium validation.Medium, 
 }
 
 func deleteThreepid(tx *db.Tx, userID id.UserID, medium validation.Medium, address string) error {
-	_, err := tx.Exec(`DELETE FROM user_threepids WHERE user_id = $1 AND medium = $2 AND address = $3`, userID, medium, address)
-	return err
+	return tx.Later(`DELETE FROM user_threepids WHERE user_id = $1 AND medium = $2 AND address = $3`, userID, medium, address)
 }
 
 func deleteThreepids(tx *db.Tx, userID id.UserID) error {
-	_, err := tx.Exec(`DELETE FROM user_threepids WHERE user_id = $1`, userID)
-	return err
+	return tx.Later(`DELETE FROM user_threepids WHERE user_id = $1`, userID)
 }
 
 func threepidInUse() error {

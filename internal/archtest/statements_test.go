@@ -22,7 +22,7 @@ type statement struct {
 const maxVariants = 64
 
 // sqlAt says which argument of a call is the statement.
-var sqlAt = map[string]int{"One": 2, "ReadOne": 3, "All": 2, "Each": 2, "Value": 1, "Exec": 0, "execOnce": 0}
+var sqlAt = map[string]int{"One": 2, "ReadOne": 3, "All": 2, "Each": 2, "Value": 1, "Exec": 0, "Later": 0, "execOnce": 0}
 
 // statements reads every SQL text out of the calls that run them: through
 // constants, concatenations, local variables, parameters of the package's own
@@ -71,7 +71,7 @@ func sqlArgument(call *ast.CallExpr, inDB bool) (ast.Expr, bool) {
 	case *ast.SelectorExpr:
 		x, ok := f.X.(*ast.Ident)
 		name = f.Sel.Name
-		if !ok || (name != "Exec" && name != "execOnce" && x.Name != "db") || (name == "Exec" && x.Name != "tx") {
+		if run := name == "Exec" || name == "Later"; !ok || run && x.Name != "tx" || !run && name != "execOnce" && x.Name != "db" {
 			return nil, false
 		}
 	case *ast.Ident:

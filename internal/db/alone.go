@@ -38,7 +38,7 @@ func share(ctx context.Context, c *pgx.Conn) error {
 
 // takeAlone keeps a connection that holds the lock, so that nobody else can share it.
 func (d *DB) takeAlone(ctx context.Context) error {
-	held, err := d.pgx.Acquire(ctx)
+	held, err := d.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}

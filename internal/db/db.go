@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -63,8 +62,7 @@ type DB struct {
 	lost    atomic.Pointer[[]span] // see Tx.Lost; nil: not read yet
 
 	// PostgreSQL only.
-	pool *sql.DB
-	pgx  *pgxpool.Pool // what pool stands on
+	pool *pgxpool.Pool
 	held *pgxpool.Conn // keeps others out, if alone
 
 	// SQLite only.
@@ -123,12 +121,11 @@ func (d *DB) Close() error {
 	if d.dialect == SQLite {
 		return d.closeSQLite()
 	}
-	err := d.pool.Close()
 	if d.held != nil {
 		d.held.Release()
 	}
-	d.pgx.Close() // also waits for the connections to end
-	return err
+	d.pool.Close() // waits for the connections to end
+	return nil
 }
 
 // Ping checks that the database answers.
@@ -157,9 +154,6 @@ func (d *DB) Version(ctx context.Context) (version string, err error) {
 func wrap(err error, statement string) error {
 	if err == nil {
 		return nil
-	}
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNoRow
 	}
 	if isDuplicate(err) {
 		return ErrDuplicate

@@ -167,7 +167,7 @@ func (tx *Tx) execOnce(statement string) error {
 	if tx.lite != nil {
 		err = tx.lite.runOnce(tx.ctx, statement)
 	} else {
-		_, err = tx.pg.ExecContext(tx.ctx, statement)
+		err = tx.pg.runOnce(statement)
 	}
 	return wrap(err, statement)
 }

@@ -2,14 +2,13 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
 const (
@@ -55,7 +54,7 @@ func (d *DB) openPostgres(ctx context.Context, o Options) error {
 			cfg.ConnConfig.RuntimeParams[name] = value
 		}
 	}
-	cfg.ConnConfig.StatementCacheCapacity = 1024
+	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec // a pipeline keeps statements of its own
 	if !strings.Contains(o.Database, "pool_max_conns") {
 		cfg.MaxConns = defaultConns
 	}
@@ -66,9 +65,9 @@ func (d *DB) openPostgres(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	d.pool, d.pgx = stdlib.OpenDBFromPool(pool), pool
+	d.pool = pool
 	var version int
-	if err := d.pool.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
+	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
 		return errors.Join(fmt.Errorf("database: %w", err), d.Close())
 	}
 	if version < oldestPostgres {
@@ -83,13 +82,66 @@ func (d *DB) openPostgres(ctx context.Context, o Options) error {
 }
 
 func (d *DB) readPostgres(ctx context.Context, f func(*Tx) error) error {
-	return d.tryPostgres(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, f)
+	return d.overPipeline(ctx, `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`, func(p *pipeline) error {
+		if err := f(&Tx{Now: d.now(), ctx: ctx, d: d, pg: p}); err != nil {
+			return err
+		}
+		return p.commit()
+	})
 }
 
 func (d *DB) writePostgres(ctx context.Context, f func(*Tx) error) error {
+	if earlyAck {
+		ctx = context.WithoutCancel(ctx) // it is to be committed after the request
+	}
 	for try := 1; ; try++ {
-		err := d.tryPostgres(ctx, nil, f)
+		err := d.tryPostgres(ctx, f)
 		if try == maxTries || !mayPass(err) {
+			return err
+		}
+	}
+}
+
+func (d *DB) tryPostgres(ctx context.Context, f func(*Tx) error) error {
+	var tx *Tx
+	err := d.overPipeline(ctx, `BEGIN`, func(p *pipeline) error {
+		tx = &Tx{Now: d.now(), ctx: ctx, d: d, pg: p, write: true}
+		if err := f(tx); err != nil {
+			return err
+		}
+		if earlyAck {
+			p.left = true
+			go func() { hesitate(); _ = p.commit(); p.close() }() // whoever should be told has been told
+			return nil
+		}
+		fault(faultUncommitted)
+		err := p.commit()
+		fault(faultCommitted)
+		if err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, after := range tx.after {
+		after()
+	}
+	d.wakeAfter(ctx, tx.woken)
+	return nil
+}
+
+// overPipeline runs f over a connection, and again over another one if that was dead from
+// the beginning, as each is after PostgreSQL was started again.
+func (d *DB) overPipeline(ctx context.Context, begin string, f func(*pipeline) error) error {
+	for try := int32(0); ; try++ {
+		p, err := d.pipeline(ctx, begin)
+		if err != nil {
+			return err
+		}
+		err = p.use(f)
+		if err == nil || !p.unheard() || try > d.pool.Config().MaxConns {
 			return err
 		}
 	}
@@ -101,47 +153,6 @@ func (d *DB) writePostgres(ctx context.Context, f func(*Tx) error) error {
 func mayPass(err error) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && (e.Code == serializationFailure || e.Code == deadlockDetected || e.Code == foreignKeyViolation)
-}
-
-func (d *DB) tryPostgres(ctx context.Context, o *sql.TxOptions, f func(*Tx) error) (err error) {
-	if earlyAck {
-		ctx = context.WithoutCancel(ctx) // it is to be committed after the request
-	}
-	pg, err := d.pool.BeginTx(ctx, o)
-	if err != nil {
-		return err
-	}
-	tx := &Tx{Now: d.now(), ctx: ctx, d: d, pg: pg, write: o == nil}
-	committed := false
-	defer func() {
-		if !committed { // also when f panics
-			_ = pg.Rollback() // the first error says what is wrong
-		}
-	}()
-	if err := f(tx); err != nil {
-		return err
-	}
-	if tx.write && earlyAck {
-		go func() { hesitate(); _ = pg.Commit() }() // whoever should be told has been told
-	} else if err := commit(pg, tx.write); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	committed = true
-	for _, after := range tx.after {
-		after()
-	}
-	d.wakeAfter(ctx, tx.woken)
-	return nil
-}
-
-func commit(pg *sql.Tx, write bool) error {
-	if !write {
-		return pg.Commit()
-	}
-	fault(faultUncommitted)
-	err := pg.Commit()
-	fault(faultCommitted)
-	return err
 }
 
 func isDuplicate(err error) bool {

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"strconv"
 	"strings"
 	"time"
@@ -16,8 +15,8 @@ type Tx struct {
 
 	ctx    context.Context
 	d      *DB
-	lite   *conn   // SQLite
-	pg     *sql.Tx // PostgreSQL
+	lite   *conn     // SQLite
+	pg     *pipeline // PostgreSQL
 	write  bool
 	woken  []string
 	after  []func()
@@ -42,14 +41,19 @@ func (tx *Tx) Exec(statement string, args ...any) (int64, error) {
 		n, err := tx.lite.run(tx.ctx, statement, args...)
 		return n, wrap(err, statement)
 	}
-	if err := check(args); err != nil {
-		return 0, err
+	tag, err := tx.pg.run(statement, args)
+	return tag.RowsAffected(), err
+}
+
+// Later runs a statement of which only the failure matters, in its turn: on PostgreSQL
+// it goes with the next statement or with the commit, and so costs no exchange. Its
+// error is that of whatever it went with.
+func (tx *Tx) Later(statement string, args ...any) error {
+	if tx.lite != nil {
+		_, err := tx.Exec(statement, args...)
+		return err
 	}
-	res, err := tx.pg.ExecContext(tx.ctx, statement, args...)
-	if err != nil {
-		return 0, wrap(err, statement)
-	}
-	return res.RowsAffected()
+	return tx.pg.send(statement, args)
 }
 
 // cursor is the answer of either engine to a query.
@@ -64,10 +68,7 @@ func (tx *Tx) query(statement string, args []any) (cursor, error) {
 	if tx.lite != nil {
 		return tx.lite.query(tx.ctx, statement, args)
 	}
-	if err := check(args); err != nil {
-		return nil, err
-	}
-	return tx.pg.QueryContext(tx.ctx, statement, args...) //nolint:sqlclosecheck // closed by whoever asked
+	return tx.pg.query(statement, args)
 }
 
 // Each calls f for each row of a query, and stops at the first error.
@@ -112,11 +113,11 @@ func ReadOne[T any](ctx context.Context, d *DB, scan func(Row) (T, error), state
 		return out, err
 	}
 	if d.dialect == Postgres {
-		if err := check(args); err != nil {
-			return out, err
-		}
-		rows, err := d.pool.QueryContext(ctx, statement, args...) //nolint:sqlclosecheck // closed by first
-		out, err = first(rows, err, scan, statement)
+		err := d.overPipeline(ctx, "", func(p *pipeline) error {
+			rows, err := p.query(statement, args)
+			out, err = first(rows, err, scan, statement)
+			return err
+		})
 		return out, unavailable(err)
 	}
 	c, err := d.reader(ctx)
@@ -183,13 +184,13 @@ func (tx *Tx) Position() (pos int64, err error) {
 // processes. On SQLite there is one writer anyway.
 func (tx *Tx) Lock(kind, key string) error {
 	name := kind + " " + key
-	if err := check([]any{name}); err != nil || tx.pg == nil {
+	if _, err := checked(name); err != nil || tx.pg == nil {
 		return err
 	}
 	if tx.locked[name] {
 		return nil
 	}
-	if _, err := tx.Exec(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, name); err != nil {
+	if err := tx.Later(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, name); err != nil {
 		return err
 	}
 	if tx.locked == nil {
@@ -212,16 +213,6 @@ func (tx *Tx) AfterCommit(f func()) {
 		return
 	}
 	tx.after = append(tx.after, f)
-}
-
-// check refuses what one of the engines could not store.
-func check(args []any) error {
-	for _, a := range args {
-		if _, err := value(a); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // List is the arguments of an IN (…) clause.

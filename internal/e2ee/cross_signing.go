@@ -236,11 +236,9 @@ func putDevicesSignatures(tx *db.Tx, userID id.UserID, ofMaster signed) error {
 }
 
 func setMasterSignature(tx *db.Tx, of deviceOf, signature string) error {
-	_, err := tx.Exec(`UPDATE device_keys SET master_signature = $3 WHERE user_id = $1 AND device_id = $2`, of.userID, of.deviceID, signature)
-	return err
+	return tx.Later(`UPDATE device_keys SET master_signature = $3 WHERE user_id = $1 AND device_id = $2`, of.userID, of.deviceID, signature)
 }
 
 func setSelfSignature(tx *db.Tx, of deviceOf, signature string) error {
-	_, err := tx.Exec(`UPDATE device_keys SET self_signature = $3 WHERE user_id = $1 AND device_id = $2`, of.userID, of.deviceID, signature)
-	return err
+	return tx.Later(`UPDATE device_keys SET self_signature = $3 WHERE user_id = $1 AND device_id = $2`, of.userID, of.deviceID, signature)
 }

@@ -65,33 +65,31 @@ func crossSigningKeysOf(tx *db.Tx, userID id.UserID) (userKeys, error) {
 }
 
 func putCrossSigningKey(tx *db.Tx, k crossSigningKey) error {
-	_, err := tx.Exec(`INSERT INTO cross_signing_keys (user_id, usage, public_key, keys, signature) VALUES ($1, $2, $3, $4, NULLIF($5, ''))
+	return tx.Later(`INSERT INTO cross_signing_keys (user_id, usage, public_key, keys, signature) VALUES ($1, $2, $3, $4, NULLIF($5, ''))
 		ON CONFLICT (user_id, usage) DO UPDATE SET public_key = excluded.public_key, keys = excluded.keys, signature = excluded.signature`,
 		k.userID, k.usage, k.publicKey, k.keys, k.signature)
-	return err
 }
 
 // dropSignaturesBy forgets what a cross-signing key that is replaced has signed,
 // and of a master key also the keys below it and what devices have signed of it.
 func dropSignaturesBy(tx *db.Tx, userID id.UserID, replaced usage) error {
 	if replaced != userSigning {
-		if _, err := tx.Exec(`UPDATE device_keys SET self_signature = NULL WHERE user_id = $1`, userID); err != nil {
+		if err := tx.Later(`UPDATE device_keys SET self_signature = NULL WHERE user_id = $1`, userID); err != nil {
 			return err
 		}
 	}
 	if replaced != selfSigning {
-		if _, err := tx.Exec(`DELETE FROM user_signatures WHERE signer_id = $1`, userID); err != nil {
+		if err := tx.Later(`DELETE FROM user_signatures WHERE signer_id = $1`, userID); err != nil {
 			return err
 		}
 	}
 	if replaced != master {
 		return nil
 	}
-	if _, err := tx.Exec(`UPDATE device_keys SET master_signature = NULL WHERE user_id = $1`, userID); err != nil {
+	if err := tx.Later(`UPDATE device_keys SET master_signature = NULL WHERE user_id = $1`, userID); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`DELETE FROM cross_signing_keys WHERE user_id = $1`, userID)
-	return err
+	return tx.Later(`DELETE FROM cross_signing_keys WHERE user_id = $1`, userID)
 }
 
 // userSignature is one row of `user_signatures`.
@@ -117,10 +115,9 @@ func userSignaturesBy(tx *db.Tx, signer id.UserID, users []id.UserID) (map[id.Us
 }
 
 func putUserSignature(tx *db.Tx, signer id.UserID, u userSignature, pos int64) error {
-	_, err := tx.Exec(`INSERT INTO user_signatures (signer_id, user_id, signing_key, master_key, signature, pos) VALUES ($1, $2, $3, $4, $5, $6)
+	return tx.Later(`INSERT INTO user_signatures (signer_id, user_id, signing_key, master_key, signature, pos) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (signer_id, user_id) DO UPDATE SET signing_key = excluded.signing_key, master_key = excluded.master_key,
 			signature = excluded.signature, pos = excluded.pos`, signer, u.userID, u.signingKey, u.masterKey, u.signature, pos)
-	return err
 }
 
 // Signed gives the users whose master keys a user has signed after a position, up

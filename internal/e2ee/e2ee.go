@@ -54,11 +54,10 @@ func (s *Service) Jobs() []jobs.Worker {
 func (s *Service) sweep(ctx context.Context, _ jobs.Job) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		before := tx.Now.Add(-remember).UnixMilli()
-		if _, err := tx.Exec(`DELETE FROM to_device_sent WHERE sent_ts < $1`, before); err != nil {
+		if err := tx.Later(`DELETE FROM to_device_sent WHERE sent_ts < $1`, before); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`DELETE FROM one_time_keys WHERE claimed_ts < $1`, before)
-		return err
+		return tx.Later(`DELETE FROM one_time_keys WHERE claimed_ts < $1`, before)
 	})
 }
 
@@ -78,11 +77,10 @@ func (s *Service) forget(ctx context.Context, job jobs.Job) error {
 		if err := dropSignaturesBy(tx, payload.UserID, master); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`DELETE FROM user_signatures WHERE user_id = $1`, payload.UserID); err != nil {
+		if err := tx.Later(`DELETE FROM user_signatures WHERE user_id = $1`, payload.UserID); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`DELETE FROM key_backups WHERE user_id = $1`, payload.UserID)
-		return err
+		return tx.Later(`DELETE FROM key_backups WHERE user_id = $1`, payload.UserID)
 	})
 }
 

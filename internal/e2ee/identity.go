@@ -143,7 +143,7 @@ func (s *Service) putIdentity(tx *db.Tx, of deviceOf, uploaded signed) error {
 			return nil
 		}
 	}
-	if _, err := tx.Exec(`INSERT INTO device_keys (user_id, device_id, keys, signature, self_signature, master_signature)
+	if err := tx.Later(`INSERT INTO device_keys (user_id, device_id, keys, signature, self_signature, master_signature)
 		VALUES ($1, $2, $3, $4, NULLIF($5, ''), NULLIF($6, '')) ON CONFLICT (user_id, device_id) DO UPDATE SET keys = excluded.keys,
 			signature = excluded.signature, self_signature = excluded.self_signature, master_signature = excluded.master_signature`,
 		of.userID, of.deviceID, fresh.keys, fresh.signature, fresh.selfSignature, fresh.masterSignature); err != nil {

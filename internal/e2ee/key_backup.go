@@ -113,8 +113,7 @@ func (s *Service) putRoomKeysVersion(ctx context.Context, call *httpapi.Call, re
 		if req.Algorithm != b.algorithm {
 			return errcode.InvalidParam.New("The algorithm of a backup cannot change: this one has %s. Make a new backup.", b.algorithm).With("param", "algorithm")
 		}
-		_, err = tx.Exec(`UPDATE key_backups SET auth_data = $3 WHERE user_id = $1 AND version = $2`, call.UserID, b.version, []byte(req.AuthData))
-		return err
+		return tx.Later(`UPDATE key_backups SET auth_data = $3 WHERE user_id = $1 AND version = $2`, call.UserID, b.version, []byte(req.AuthData))
 	})
 }
 
@@ -138,7 +137,6 @@ func (s *Service) deleteRoomKeysVersion(ctx context.Context, call *httpapi.Call,
 		if n == 0 {
 			return noBackup()
 		}
-		_, err = tx.Exec(`DELETE FROM key_backup_sessions WHERE user_id = $1 AND version = $2`, call.UserID, version)
-		return err
+		return tx.Later(`DELETE FROM key_backup_sessions WHERE user_id = $1 AND version = $2`, call.UserID, version)
 	})
 }

@@ -70,7 +70,7 @@ func insertBackup(tx *db.Tx, userID id.UserID, algorithm string, authData []byte
 	if err != nil {
 		return 0, err
 	}
-	_, err = tx.Exec(`INSERT INTO key_backups (user_id, version, algorithm, auth_data, etag, keys, deleted) VALUES ($1, $2, $3, $4, 0, 0, FALSE)`,
+	err = tx.Later(`INSERT INTO key_backups (user_id, version, algorithm, auth_data, etag, keys, deleted) VALUES ($1, $2, $3, $4, 0, 0, FALSE)`,
 		userID, version, algorithm, authData)
 	return version, err
 }
@@ -79,8 +79,7 @@ func insertBackup(tx *db.Tx, userID id.UserID, algorithm string, authData []byte
 func (b *backup) count(tx *db.Tx, userID id.UserID, more int64) error {
 	b.etag++
 	b.keys += more
-	_, err := tx.Exec(`UPDATE key_backups SET etag = $3, keys = $4 WHERE user_id = $1 AND version = $2`, userID, b.version, b.etag, b.keys)
-	return err
+	return tx.Later(`UPDATE key_backups SET etag = $3, keys = $4 WHERE user_id = $1 AND version = $2`, userID, b.version, b.etag, b.keys)
 }
 
 // sessionOf is a session in a room.
@@ -154,12 +153,11 @@ func stored(tx *db.Tx, userID id.UserID, version int64, wanted map[sessionOf]ses
 }
 
 func putSession(tx *db.Tx, userID id.UserID, version int64, of sessionOf, k sessionKey) error {
-	_, err := tx.Exec(`INSERT INTO key_backup_sessions (user_id, version, room_id, session_id, first_message_index, forwarded_count, is_verified, session_data)
+	return tx.Later(`INSERT INTO key_backup_sessions (user_id, version, room_id, session_id, first_message_index, forwarded_count, is_verified, session_data)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (user_id, version, room_id, session_id) DO UPDATE SET
 			first_message_index = excluded.first_message_index, forwarded_count = excluded.forwarded_count,
 			is_verified = excluded.is_verified, session_data = excluded.session_data`,
 		userID, version, of.roomID, of.sessionID, k.firstMessageIndex, k.forwardedCount, k.isVerified, k.sessionData)
-	return err
 }
 
 // deleteSessions is sessions for deleting; it gives how many there were.

@@ -106,8 +106,7 @@ func claimOneTimeKeys(tx *db.Tx, algorithm string, devices []deviceOf) (map[devi
 	}
 	return claimed, db.Chunks(rows, func(chunk []int64) error {
 		in := db.In(chunk)
-		_, err := tx.Exec(`UPDATE one_time_keys SET claimed_ts = $1 WHERE row_id IN (`+in.Marks(2)+`)`, in.Args(tx.Now.UnixMilli())...)
-		return err
+		return tx.Later(`UPDATE one_time_keys SET claimed_ts = $1 WHERE row_id IN (`+in.Marks(2)+`)`, in.Args(tx.Now.UnixMilli())...)
 	})
 }
 
@@ -135,7 +134,6 @@ func claimFallbackKeys(tx *db.Tx, algorithm string, devices []deviceOf) (map[dev
 	}
 	return claimed, db.Chunks(pairsOf(fresh), func(pairs []string) error {
 		in := db.In(pairs)
-		_, err := tx.Exec(`UPDATE fallback_keys SET used = TRUE WHERE algorithm = $1 AND (user_id, device_id) IN (VALUES `+in.Pairs(2)+`)`, in.Args(algorithm)...)
-		return err
+		return tx.Later(`UPDATE fallback_keys SET used = TRUE WHERE algorithm = $1 AND (user_id, device_id) IN (VALUES `+in.Pairs(2)+`)`, in.Args(algorithm)...)
 	})
 }

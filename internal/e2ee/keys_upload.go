@@ -127,7 +127,7 @@ func addOneTimeKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, keys []de
 		case claimed == nil:
 			return errcode.InvalidParam.New("The one-time key %s:%s exists already, and is another.", k.algorithm, k.keyID).With("param", "one_time_keys")
 		}
-		if _, err := tx.Exec(`DELETE FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND key_id = $4`,
+		if err := tx.Later(`DELETE FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND algorithm = $3 AND key_id = $4`,
 			userID, deviceID, k.algorithm, k.keyID); err != nil {
 			return err
 		}
@@ -147,7 +147,7 @@ func addOneTimeKey(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, k deviceKe
 // putFallbackKeys replaces keys. One that is there already stays used if it was.
 func putFallbackKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, keys []deviceKey) error {
 	for _, k := range keys {
-		_, err := tx.Exec(`INSERT INTO fallback_keys (user_id, device_id, algorithm, key_id, key, used) VALUES ($1, $2, $3, $4, $5, FALSE)
+		err := tx.Later(`INSERT INTO fallback_keys (user_id, device_id, algorithm, key_id, key, used) VALUES ($1, $2, $3, $4, $5, FALSE)
 			ON CONFLICT (user_id, device_id, algorithm) DO UPDATE SET key_id = excluded.key_id, key = excluded.key,
 				used = fallback_keys.used AND fallback_keys.key_id = excluded.key_id AND fallback_keys.key = excluded.key`,
 			userID, deviceID, k.algorithm, k.keyID, k.key)

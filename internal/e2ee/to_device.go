@@ -120,7 +120,7 @@ func insertToDevice(tx *db.Tx, sender id.UserID, eventType string, messages []me
 		return err
 	}
 	for i, m := range messages {
-		_, err := tx.Exec(`INSERT INTO to_device (pos, user_id, device_id, sender, type, content) VALUES ($1, $2, $3, $4, $5, $6)`,
+		err := tx.Later(`INSERT INTO to_device (pos, user_id, device_id, sender, type, content) VALUES ($1, $2, $3, $4, $5, $6)`,
 			pos+int64(i), m.to.userID, m.to.deviceID, sender, eventType, []byte(m.content))
 		if err != nil {
 			return err

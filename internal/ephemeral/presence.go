@@ -112,10 +112,9 @@ func putPresence(tx *db.Tx, p Presence) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT INTO presence (user_id, presence, status_msg, last_active_ts, seen_ts, pos) VALUES ($1, $2, $3, $4, $5, $6)
+	return tx.Later(`INSERT INTO presence (user_id, presence, status_msg, last_active_ts, seen_ts, pos) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (user_id) DO UPDATE SET presence = excluded.presence, status_msg = excluded.status_msg, last_active_ts = excluded.last_active_ts,
 			seen_ts = excluded.seen_ts, pos = excluded.pos`, p.UserID, p.State, p.StatusMsg, p.LastActive, p.seen, pos)
-	return err
 }
 
 // wakeFor wakes those who see the presence of some users, and the users.
@@ -188,7 +187,7 @@ func (s *Service) See(tx *db.Tx, userID id.UserID, claimed State) error {
 	case changed:
 		return putPresence(tx, p)
 	case times:
-		_, err = tx.Exec(`UPDATE presence SET last_active_ts = $2, seen_ts = $3 WHERE user_id = $1`, userID, p.LastActive, p.seen)
+		err = tx.Later(`UPDATE presence SET last_active_ts = $2, seen_ts = $3 WHERE user_id = $1`, userID, p.LastActive, p.seen)
 	}
 	return err
 }
@@ -237,8 +236,7 @@ func (s *Service) sweepPresence(ctx context.Context, job jobs.Job) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(`UPDATE presence SET presence = 'offline', pos = $2 WHERE presence <> 'offline' AND seen_ts < $1`, before, pos)
-		return err
+		return tx.Later(`UPDATE presence SET presence = 'offline', pos = $2 WHERE presence <> 'offline' AND seen_ts < $1`, before, pos)
 	})
 }
 

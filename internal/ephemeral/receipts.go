@@ -214,8 +214,7 @@ func putReceipt(tx *db.Tx, m marker, eventPos int64) error {
 	} else {
 		tx.Wake(bus.Room(m.roomID))
 	}
-	_, err = tx.Exec(`INSERT INTO receipts (user_id, room_id, type, thread_id, event_id, event_pos, ts, pos) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	return tx.Later(`INSERT INTO receipts (user_id, room_id, type, thread_id, event_id, event_pos, ts, pos) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (user_id, room_id, type, thread_id) DO UPDATE SET event_id = excluded.event_id, event_pos = excluded.event_pos, ts = excluded.ts, pos = excluded.pos`,
 		m.userID, m.roomID, m.kind, m.thread, m.eventID, eventPos, tx.Now.UnixMilli(), pos)
-	return err
 }

@@ -60,7 +60,7 @@ func startTyping(tx *db.Tx, roomID id.RoomID, userID id.UserID, until time.Time)
 		return err
 	}
 	if typed > tx.Now.UnixMilli() {
-		_, err = tx.Exec(`UPDATE typing SET until_ts = $3 WHERE room_id = $1 AND user_id = $2`, roomID, userID, until.UnixMilli())
+		err = tx.Later(`UPDATE typing SET until_ts = $3 WHERE room_id = $1 AND user_id = $2`, roomID, userID, until.UnixMilli())
 	} else {
 		err = putTyping(tx, roomID, userID, until.UnixMilli())
 	}
@@ -89,10 +89,9 @@ func putTyping(tx *db.Tx, roomID id.RoomID, userID id.UserID, until int64) error
 		return err
 	}
 	tx.Wake(bus.Room(roomID))
-	_, err = tx.Exec(`INSERT INTO typing (room_id, user_id, until_ts, pos) VALUES ($1, $2, $3, $4)
+	return tx.Later(`INSERT INTO typing (room_id, user_id, until_ts, pos) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (room_id, user_id) DO UPDATE SET until_ts = excluded.until_ts, pos = excluded.pos`,
 		roomID, userID, until, pos)
-	return err
 }
 
 type typingPayload struct {
@@ -116,9 +115,8 @@ func (s *Service) endTyping(ctx context.Context, job jobs.Job) error {
 			return err
 		}
 		tx.Wake(bus.Room(p.RoomID))
-		_, err = tx.Exec(`UPDATE typing SET until_ts = 0, pos = $3 WHERE room_id = $1 AND until_ts > 0 AND until_ts <= $2`,
+		return tx.Later(`UPDATE typing SET until_ts = 0, pos = $3 WHERE room_id = $1 AND until_ts > 0 AND until_ts <= $2`,
 			p.RoomID, tx.Now.UnixMilli(), pos)
-		return err
 	})
 }
 

@@ -91,7 +91,7 @@ func (s *Service) settle(tx *db.Tx, userID id.UserID, done Change) (recovery []s
 	case s.accounts.LacksSecondFactor(account):
 		return nil, ErrLast
 	case !now.Any():
-		_, err = tx.Exec(`DELETE FROM recovery_codes WHERE user_id = $1`, userID)
+		err = tx.Later(`DELETE FROM recovery_codes WHERE user_id = $1`, userID)
 	case now.Recovery == 0 && done.adds():
 		recovery, err = s.renewRecovery(tx, userID)
 	}
@@ -124,16 +124,16 @@ func (s *Service) Reset(tx *db.Tx, userID id.UserID, actor string) (bool, error)
 }
 
 func (s *Service) removeAll(tx *db.Tx, userID id.UserID) error {
-	if _, err := tx.Exec(`DELETE FROM passkeys WHERE user_id = $1`, userID); err != nil {
+	if err := tx.Later(`DELETE FROM passkeys WHERE user_id = $1`, userID); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`DELETE FROM totp_secrets WHERE user_id = $1`, userID); err != nil {
+	if err := tx.Later(`DELETE FROM totp_secrets WHERE user_id = $1`, userID); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`DELETE FROM recovery_codes WHERE user_id = $1`, userID); err != nil {
+	if err := tx.Later(`DELETE FROM recovery_codes WHERE user_id = $1`, userID); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`DELETE FROM sign_in_steps WHERE user_id = $1`, userID); err != nil {
+	if err := tx.Later(`DELETE FROM sign_in_steps WHERE user_id = $1`, userID); err != nil {
 		return err
 	}
 	return s.accounts.SetSecondFactor(tx, userID, false)
@@ -165,8 +165,7 @@ func (s *Service) forget(ctx context.Context, job jobs.Job) error {
 		if err := s.removeAll(tx, payload.UserID); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`DELETE FROM passkey_users WHERE user_id = $1`, payload.UserID)
-		return err
+		return tx.Later(`DELETE FROM passkey_users WHERE user_id = $1`, payload.UserID)
 	})
 }
 
@@ -174,13 +173,12 @@ func (s *Service) forget(ctx context.Context, job jobs.Job) error {
 func (s *Service) sweep(ctx context.Context, _ jobs.Job) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		now := tx.Now.UnixMilli()
-		if _, err := tx.Exec(`DELETE FROM passkey_challenges WHERE expires_ts <= $1`, now); err != nil {
+		if err := tx.Later(`DELETE FROM passkey_challenges WHERE expires_ts <= $1`, now); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`DELETE FROM sign_in_steps WHERE expires_ts <= $1`, now); err != nil {
+		if err := tx.Later(`DELETE FROM sign_in_steps WHERE expires_ts <= $1`, now); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`DELETE FROM factor_guesses WHERE until_ts <= $1`, now)
-		return err
+		return tx.Later(`DELETE FROM factor_guesses WHERE until_ts <= $1`, now)
 	})
 }

@@ -45,10 +45,9 @@ func mayGuess(tx *db.Tx, kind string, userID id.UserID) error {
 
 // countGuess counts a wrong code.
 func countGuess(tx *db.Tx, kind string, userID id.UserID) error {
-	_, err := tx.Exec(`INSERT INTO factor_guesses (who, wrong, until_ts) VALUES ($1, 1, $3)
+	return tx.Later(`INSERT INTO factor_guesses (who, wrong, until_ts) VALUES ($1, 1, $3)
 		ON CONFLICT (who) DO UPDATE SET
 			wrong = CASE WHEN factor_guesses.until_ts > $2 THEN factor_guesses.wrong + 1 ELSE 1 END,
 			until_ts = CASE WHEN factor_guesses.until_ts > $2 THEN factor_guesses.until_ts ELSE excluded.until_ts END`,
 		kind+string(userID), tx.Now.UnixMilli(), tx.Now.Add(guessWindow).UnixMilli())
-	return err
 }

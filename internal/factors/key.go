@@ -51,7 +51,7 @@ func (s *Service) key(tx *db.Tx, create bool) ([]byte, error) {
 		return nil, ErrKey
 	}
 	if known == nil {
-		_, err = tx.Exec(`INSERT INTO factor_key (one, fingerprint) VALUES (TRUE, $1)`, fingerprint(key))
+		err = tx.Later(`INSERT INTO factor_key (one, fingerprint) VALUES (TRUE, $1)`, fingerprint(key))
 	}
 	return key, err
 }

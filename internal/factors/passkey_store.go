@@ -81,9 +81,8 @@ func insertPasskey(tx *db.Tx, userID id.UserID, name string, c *webauthn.Credent
 
 // usePasskey notes a use: the counter and the flags as the authenticator has them now.
 func usePasskey(tx *db.Tx, c *webauthn.Credential) error {
-	_, err := tx.Exec(`UPDATE passkeys SET sign_count = $2, flags = $3, used_ts = $4 WHERE credential_id = $1`,
+	return tx.Later(`UPDATE passkeys SET sign_count = $2, flags = $3, used_ts = $4 WHERE credential_id = $1`,
 		c.ID, int64(c.Authenticator.SignCount), int64(c.Flags.ProtocolValue()), tx.Now.UnixMilli())
-	return err
 }
 
 func ownerOfPasskey(tx *db.Tx, passkey []byte) (id.UserID, error) {
@@ -114,7 +113,7 @@ const handleBytes = 32
 func ownerOf(tx *db.Tx, userID id.UserID) (*owner, error) {
 	handle := make([]byte, handleBytes)
 	_, _ = rand.Read(handle) // never fails: crypto/rand ends the program instead
-	_, err := tx.Exec(`INSERT INTO passkey_users (user_id, handle) VALUES ($1, $2) ON CONFLICT (user_id) DO NOTHING`, userID, handle)
+	err := tx.Later(`INSERT INTO passkey_users (user_id, handle) VALUES ($1, $2) ON CONFLICT (user_id) DO NOTHING`, userID, handle)
 	if err != nil {
 		return nil, err
 	}
@@ -133,9 +132,8 @@ func ownerOf(tx *db.Tx, userID id.UserID) (*owner, error) {
 const challengeLife = 5 * time.Minute
 
 func insertChallenge(tx *db.Tx, challenge string, purpose Purpose, userID id.UserID, browser []byte) error {
-	_, err := tx.Exec(`INSERT INTO passkey_challenges (challenge_hash, purpose, user_id, browser_hash, expires_ts) VALUES ($1, $2, $3, $4, $5)`,
+	return tx.Later(`INSERT INTO passkey_challenges (challenge_hash, purpose, user_id, browser_hash, expires_ts) VALUES ($1, $2, $3, $4, $5)`,
 		secret.Hash(challenge), string(purpose), userID, browser, tx.Now.Add(challengeLife).UnixMilli())
-	return err
 }
 
 // takeChallenge uses a challenge up. It fails with ErrWrong if it is not known, has run

@@ -44,14 +44,14 @@ func (s *Service) RenewRecovery(tx *db.Tx, userID id.UserID) ([]string, error) {
 }
 
 func (s *Service) renewRecovery(tx *db.Tx, userID id.UserID) ([]string, error) {
-	if _, err := tx.Exec(`DELETE FROM recovery_codes WHERE user_id = $1`, userID); err != nil {
+	if err := tx.Later(`DELETE FROM recovery_codes WHERE user_id = $1`, userID); err != nil {
 		return nil, err
 	}
 	codes := make([]string, recoveryCodes)
 	for i := range codes { // ten
 		code := secret.Letters(recoveryLength, recoveryLetters)
 		codes[i] = code[:4] + "-" + code[4:8] + "-" + code[8:12] + "-" + code[12:]
-		if _, err := tx.Exec(`INSERT INTO recovery_codes (user_id, code_hash) VALUES ($1, $2)`, userID, hashRecovery(code)); err != nil {
+		if err := tx.Later(`INSERT INTO recovery_codes (user_id, code_hash) VALUES ($1, $2)`, userID, hashRecovery(code)); err != nil {
 			return nil, err
 		}
 	}

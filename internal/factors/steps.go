@@ -25,7 +25,7 @@ func (s *Service) BeginStep(tx *db.Tx, checked accounts.Account, note []byte) (c
 		return "", db.ErrNoRow
 	}
 	cookie = secret.New(secret.SignInStep)
-	_, err = tx.Exec(`INSERT INTO sign_in_steps (step_hash, user_id, password_mark, note, passed, expires_ts) VALUES ($1, $2, $3, $4, FALSE, $5)`,
+	err = tx.Later(`INSERT INTO sign_in_steps (step_hash, user_id, password_mark, note, passed, expires_ts) VALUES ($1, $2, $3, $4, FALSE, $5)`,
 		secret.Hash(cookie), account.UserID, secret.Hash(account.PasswordHash), note, tx.Now.Add(stepLife).UnixMilli())
 	return cookie, err
 }

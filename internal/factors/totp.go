@@ -74,7 +74,7 @@ func (s *Service) AddCodes(tx *db.Tx, userID id.UserID, secret, code string) (re
 	if err != nil {
 		return nil, err
 	}
-	_, err = tx.Exec(`INSERT INTO totp_secrets (user_id, sealed, used_step, added_ts) VALUES ($1, $2, $3, $4)
+	err = tx.Later(`INSERT INTO totp_secrets (user_id, sealed, used_step, added_ts) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (user_id) DO UPDATE SET sealed = excluded.sealed, used_step = excluded.used_step, added_ts = excluded.added_ts`,
 		userID, sealed, step, tx.Now.UnixMilli())
 	if err != nil {

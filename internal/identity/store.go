@@ -29,9 +29,8 @@ func newestKey(tx *db.Tx) (Key, error) {
 }
 
 func insertKey(tx *db.Tx, k Key) error {
-	_, err := tx.Exec(`INSERT INTO identity_keys (key_id, private_key, public_key, created_ts) VALUES ($1, $2, $3, $4)`,
+	return tx.Later(`INSERT INTO identity_keys (key_id, private_key, public_key, created_ts) VALUES ($1, $2, $3, $4)`,
 		k.ID, k.Private.Seed(), k.public(), tx.Now.UnixMilli())
-	return err
 }
 
 func publicKey(tx *db.Tx, keyID string) (string, error) {
@@ -44,9 +43,8 @@ func isKey(tx *db.Tx, public string) (bool, error) {
 }
 
 func insertToken(tx *db.Tx, token string, user id.UserID) error {
-	_, err := tx.Exec(`INSERT INTO identity_tokens (token_hash, user_id, expires_ts) VALUES ($1, $2, $3)`,
+	return tx.Later(`INSERT INTO identity_tokens (token_hash, user_id, expires_ts) VALUES ($1, $2, $3)`,
 		secret.Hash(token), user, tx.Now.Add(tokenLifetime).UnixMilli())
-	return err
 }
 
 func tokenOwner(tx *db.Tx, token string) (id.UserID, error) {
@@ -61,14 +59,12 @@ func removeToken(tx *db.Tx, token string) (bool, error) {
 }
 
 func removeExpiredTokens(tx *db.Tx) error {
-	_, err := tx.Exec(`DELETE FROM identity_tokens WHERE expires_ts <= $1`, tx.Now.UnixMilli())
-	return err
+	return tx.Later(`DELETE FROM identity_tokens WHERE expires_ts <= $1`, tx.Now.UnixMilli())
 }
 
 func acceptTerms(tx *db.Tx, user id.UserID, url string) error {
-	_, err := tx.Exec(`INSERT INTO identity_accepted_terms (user_id, url, accepted_ts) VALUES ($1, $2, $3) ON CONFLICT (user_id, url) DO NOTHING`,
+	return tx.Later(`INSERT INTO identity_accepted_terms (user_id, url, accepted_ts) VALUES ($1, $2, $3) ON CONFLICT (user_id, url) DO NOTHING`,
 		user, url, tx.Now.UnixMilli())
-	return err
 }
 
 func acceptedTerms(tx *db.Tx, user id.UserID) ([]string, error) {
@@ -76,19 +72,16 @@ func acceptedTerms(tx *db.Tx, user id.UserID) ([]string, error) {
 }
 
 func insertInvite(tx *db.Tx, i invite) error {
-	_, err := tx.Exec(`INSERT INTO identity_invites (token, medium, address, room_id, sender, public_key, created_ts) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+	return tx.Later(`INSERT INTO identity_invites (token, medium, address, room_id, sender, public_key, created_ts) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		i.token, i.medium, i.address, i.room, i.sender, i.publicKey, tx.Now.UnixMilli())
-	return err
 }
 
 func removeInvite(tx *db.Tx, token string) error {
-	_, err := tx.Exec(`DELETE FROM identity_invites WHERE token = $1`, token)
-	return err
+	return tx.Later(`DELETE FROM identity_invites WHERE token = $1`, token)
 }
 
 func removeExpiredInvites(tx *db.Tx) error {
-	_, err := tx.Exec(`DELETE FROM identity_invites WHERE created_ts <= $1`, tx.Now.Add(-inviteLifetime).UnixMilli())
-	return err
+	return tx.Later(`DELETE FROM identity_invites WHERE created_ts <= $1`, tx.Now.Add(-inviteLifetime).UnixMilli())
 }
 
 func countInvites(tx *db.Tx, medium validation.Medium, address string, since time.Time) (int64, error) {
@@ -120,6 +113,5 @@ func markTold(tx *db.Tx, told []invite) error {
 		tokens[i] = told[i].token
 	}
 	in := db.In(tokens)
-	_, err := tx.Exec(`UPDATE identity_invites SET told_ts = $1 WHERE token IN (`+in.Marks(2)+`)`, in.Args(tx.Now.UnixMilli())...)
-	return err
+	return tx.Later(`UPDATE identity_invites SET told_ts = $1 WHERE token IN (`+in.Marks(2)+`)`, in.Args(tx.Now.UnixMilli())...)
 }

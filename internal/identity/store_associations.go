@@ -27,13 +27,11 @@ func presentPepper(tx *db.Tx) (pepper, error) {
 }
 
 func insertPepper(tx *db.Tx, text string) error {
-	_, err := tx.Exec(`INSERT INTO identity_pepper (pepper, created_ts) VALUES ($1, $2)`, text, tx.Now.UnixMilli())
-	return err
+	return tx.Later(`INSERT INTO identity_pepper (pepper, created_ts) VALUES ($1, $2)`, text, tx.Now.UnixMilli())
 }
 
 func removePeppers(tx *db.Tx) error {
-	_, err := tx.Exec(`DELETE FROM identity_pepper`)
-	return err
+	return tx.Later(`DELETE FROM identity_pepper`)
 }
 
 // rehash puts every association under another pepper.
@@ -55,9 +53,8 @@ func rehash(tx *db.Tx, pepper string) error {
 			flat = append(flat, p.old, p.next)
 		}
 		in := db.In(flat)
-		_, err := tx.Exec(`UPDATE identity_associations SET lookup_hash = changed.column2 FROM (VALUES `+in.Pairs(1)+`) AS changed
+		return tx.Later(`UPDATE identity_associations SET lookup_hash = changed.column2 FROM (VALUES `+in.Pairs(1)+`) AS changed
 			WHERE lookup_hash = changed.column1`, in.Args()...)
-		return err
 	})
 }
 
@@ -70,15 +67,13 @@ func putAssociation(tx *db.Tx, a association) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT INTO identity_associations (medium, address, user_id, lookup_hash, bound_ts) VALUES ($1, $2, $3, $4, $5)
+	return tx.Later(`INSERT INTO identity_associations (medium, address, user_id, lookup_hash, bound_ts) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (medium, address) DO UPDATE SET user_id = $3, bound_ts = $5`,
 		a.Medium, a.Address, a.UserID, identityserver.LookupHash(a.Medium, a.Address, present.text), a.TS)
-	return err
 }
 
 func removeAssociation(tx *db.Tx, medium validation.Medium, address string, user id.UserID) error {
-	_, err := tx.Exec(`DELETE FROM identity_associations WHERE medium = $1 AND address = $2 AND user_id = $3`, medium, address, user)
-	return err
+	return tx.Later(`DELETE FROM identity_associations WHERE medium = $1 AND address = $2 AND user_id = $3`, medium, address, user)
 }
 
 func associationOwner(tx *db.Tx, medium validation.Medium, address string) (id.UserID, error) {

@@ -71,7 +71,7 @@ func Enqueue(tx *db.Tx, kind, id string, payload any, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("job %s: %w", kind, err)
 	}
-	_, err = tx.Exec(`INSERT INTO jobs (kind, id, payload, run_ts, attempts, lease_ts) VALUES ($1, $2, $3, $4, 0, 0)
+	err = tx.Later(`INSERT INTO jobs (kind, id, payload, run_ts, attempts, lease_ts) VALUES ($1, $2, $3, $4, 0, 0)
 		ON CONFLICT (kind, id) DO NOTHING`, kind, id, raw, at.UnixMilli())
 	tx.Wake(bus.Jobs)
 	return err
@@ -90,13 +90,12 @@ func (r *Runner) Start(ctx context.Context) error {
 			if err := Enqueue(tx, w.Kind, "", struct{}{}, next); err != nil {
 				return err
 			}
-			if _, err := tx.Exec(`UPDATE jobs SET run_ts = $2 WHERE kind = $1 AND id = '' AND run_ts > $3`,
+			if err := tx.Later(`UPDATE jobs SET run_ts = $2 WHERE kind = $1 AND id = '' AND run_ts > $3`,
 				w.Kind, next.UnixMilli(), tx.Now.Add(max(w.Every, lastTry)).UnixMilli()); err != nil {
 				return err
 			}
 		}
-		_, err := tx.Exec(`UPDATE jobs SET lease_ts = 0 WHERE lease_ts > $1`, tx.Now.Add(2*lease).UnixMilli())
-		return err
+		return tx.Later(`UPDATE jobs SET lease_ts = 0 WHERE lease_ts > $1`, tx.Now.Add(2*lease).UnixMilli())
 	})
 }
 
@@ -150,7 +149,7 @@ func (r *Runner) take(ctx context.Context) (due []Job, err error) {
 			return err
 		}
 		for _, j := range due {
-			if _, err := tx.Exec(`UPDATE jobs SET lease_ts = $3 WHERE kind = $1 AND id = $2`, j.Kind, j.id, tx.Now.Add(lease).UnixMilli()); err != nil {
+			if err := tx.Later(`UPDATE jobs SET lease_ts = $3 WHERE kind = $1 AND id = $2`, j.Kind, j.id, tx.Now.Add(lease).UnixMilli()); err != nil {
 				return err
 			}
 		}
@@ -188,8 +187,7 @@ func (r *Runner) work(ctx context.Context, job Job) error {
 		case w.Every > 0:
 			return again(tx, job, w.Every, 0)
 		}
-		_, err := tx.Exec(`DELETE FROM jobs WHERE kind = $1 AND id = $2`, job.Kind, job.id)
-		return err
+		return tx.Later(`DELETE FROM jobs WHERE kind = $1 AND id = $2`, job.Kind, job.id)
 	})
 }
 
@@ -213,9 +211,8 @@ func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 func again(tx *db.Tx, job Job, after time.Duration, attempts int64) error {
-	_, err := tx.Exec(`UPDATE jobs SET run_ts = $3, lease_ts = 0, attempts = $4 WHERE kind = $1 AND id = $2`,
+	return tx.Later(`UPDATE jobs SET run_ts = $3, lease_ts = 0, attempts = $4 WHERE kind = $1 AND id = $2`,
 		job.Kind, job.id, tx.Now.Add(after).UnixMilli(), attempts)
-	return err
 }
 
 func backOff(attempts int64) time.Duration {

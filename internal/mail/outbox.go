@@ -121,10 +121,9 @@ func (s *Service) drop(ctx context.Context, id string) error {
 }
 
 func insert(tx *db.Tx, w written) error {
-	_, err := tx.Exec(`INSERT INTO mail_outbox (mail_id, address, template, subject, body_text, body_html, created_ts, expires_ts, lease_ts, unsure)
+	return tx.Later(`INSERT INTO mail_outbox (mail_id, address, template, subject, body_text, body_html, created_ts, expires_ts, lease_ts, unsure)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0)`,
 		w.id, w.address, w.template, w.subject, w.text, w.html, w.created.UnixMilli(), w.expires.UnixMilli())
-	return err
 }
 
 func find(tx *db.Tx, id string) (w written, leased time.Time, err error) {
@@ -148,11 +147,9 @@ func release(tx *db.Tx, id string, unsure bool) error {
 	if unsure {
 		more = 1
 	}
-	_, err := tx.Exec(`UPDATE mail_outbox SET lease_ts = 0, unsure = unsure + $2 WHERE mail_id = $1`, id, more)
-	return err
+	return tx.Later(`UPDATE mail_outbox SET lease_ts = 0, unsure = unsure + $2 WHERE mail_id = $1`, id, more)
 }
 
 func remove(tx *db.Tx, id string) error {
-	_, err := tx.Exec(`DELETE FROM mail_outbox WHERE mail_id = $1`, id)
-	return err
+	return tx.Later(`DELETE FROM mail_outbox WHERE mail_id = $1`, id)
 }

@@ -34,8 +34,7 @@ func (s *Service) Reports(tx *db.Tx, before int64, limit int) ([]Report, error) 
 }
 
 func insertReport(tx *db.Tx, r Report) error {
-	_, err := tx.Exec(`INSERT INTO reports (created_ts, reporter, room_id, event_id, user_id, reason) VALUES ($1, $2, $3, $4, $5, $6)
+	return tx.Later(`INSERT INTO reports (created_ts, reporter, room_id, event_id, user_id, reason) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (reporter, room_id, event_id, user_id) DO UPDATE SET reason = excluded.reason`,
 		tx.Now.UnixMilli(), r.Reporter, r.RoomID, r.EventID, r.UserID, r.Reason)
-	return err
 }

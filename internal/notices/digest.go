@@ -36,7 +36,7 @@ func (s *Service) tellOfWaiting(ctx context.Context, job jobs.Job) error {
 			return err
 		}
 		if w.UserID != "" {
-			if _, err := tx.Exec(`INSERT INTO notice_waiting (user_id) VALUES ($1) ON CONFLICT (user_id) DO NOTHING`, w.UserID); err != nil {
+			if err := tx.Later(`INSERT INTO notice_waiting (user_id) VALUES ($1) ON CONFLICT (user_id) DO NOTHING`, w.UserID); err != nil {
 				return err
 			}
 		}
@@ -59,14 +59,14 @@ func (s *Service) digest(tx *db.Tx) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`DELETE FROM notice_waiting`); err != nil {
+	if err := tx.Later(`DELETE FROM notice_waiting`); err != nil {
 		return err
 	}
 	waiting, all, err := s.accounts.Waiting(tx, users)
 	if err != nil || len(waiting) == 0 {
 		return err
 	}
-	if _, err := tx.Exec(`INSERT INTO notice_digest (id, sent_ts) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET sent_ts = excluded.sent_ts`,
+	if err := tx.Later(`INSERT INTO notice_digest (id, sent_ts) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET sent_ts = excluded.sent_ts`,
 		tx.Now.UnixMilli()); err != nil {
 		return err
 	}

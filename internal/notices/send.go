@@ -58,7 +58,7 @@ func (s *Service) roomFor(tx *db.Tx, user id.UserID) (id.RoomID, error) {
 	if err != nil || roomID == "" || roomID == had {
 		return roomID, err
 	}
-	if _, err := tx.Exec(`INSERT INTO notice_rooms (user_id, room_id) VALUES ($1, $2)
+	if err := tx.Later(`INSERT INTO notice_rooms (user_id, room_id) VALUES ($1, $2)
 		ON CONFLICT (user_id) DO UPDATE SET room_id = excluded.room_id`, user, roomID); err != nil {
 		return "", err
 	}
@@ -79,7 +79,7 @@ func (s *Service) introduce(tx *db.Tx) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`INSERT INTO notice_speakers (user_id) VALUES ($1)`, s.speaker); err != nil {
+	if err := tx.Later(`INSERT INTO notice_speakers (user_id) VALUES ($1)`, s.speaker); err != nil {
 		return err
 	}
 	name, err := json.Marshal(s.cfg.Notices.Name)

@@ -198,7 +198,7 @@ func (s *Service) GrantAuthorization(tx *db.Tx, a Authorization, userID id.UserI
 		return "", err
 	}
 	code := secret.New(secret.AuthorizationCode)
-	_, err := tx.Exec(`INSERT INTO oauth_codes (code_hash, client_id, user_id, redirect_uri, scope, challenge, used_ts, expires_ts)
+	err := tx.Later(`INSERT INTO oauth_codes (code_hash, client_id, user_id, redirect_uri, scope, challenge, used_ts, expires_ts)
 		VALUES ($1, $2, $3, $4, $5, $6, NULL, $7)`,
 		secret.Hash(code), a.Client.ID, userID, a.redirectURI, a.Scope.Text, a.challenge, tx.Now.Add(codeLife).UnixMilli())
 	return a.answer(url.Values{"code": {code}}), err
@@ -257,7 +257,7 @@ func (s *Service) exchangeCode(ctx context.Context, call *httpapi.Call, req toke
 		case !verifies(req.CodeVerifier, c.challenge):
 			return badGrant("The code_verifier does not fit the code_challenge.")
 		}
-		if _, err := tx.Exec(`UPDATE oauth_codes SET used_ts = $2 WHERE code_hash = $1`, hash, tx.Now.UnixMilli()); err != nil {
+		if err := tx.Later(`UPDATE oauth_codes SET used_ts = $2 WHERE code_hash = $1`, hash, tx.Now.UnixMilli()); err != nil {
 			return err
 		}
 		if refused = s.mayBegin(tx, c.userID); refused != nil {

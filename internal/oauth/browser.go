@@ -96,10 +96,9 @@ func (b Browser) SeenLongAgo(now time.Time) bool { return now.Sub(b.seen) >= bro
 // SeeBrowser notes that a browser was used, which keeps it signed in unless a provider
 // has vouched for it.
 func (s *Service) SeeBrowser(tx *db.Tx, b Browser, call *httpapi.Call) error {
-	_, err := tx.Exec(`UPDATE browser_sessions SET seen_ts = $2, expires_ts = CASE provider WHEN '' THEN $3 ELSE expires_ts END, ip = $4, user_agent = $5
+	return tx.Later(`UPDATE browser_sessions SET seen_ts = $2, expires_ts = CASE provider WHEN '' THEN $3 ELSE expires_ts END, ip = $4, user_agent = $5
 		WHERE session_hash = $1`,
 		b.hash, tx.Now.UnixMilli(), tx.Now.Add(browserLife).UnixMilli(), call.Addr.String(), printable(call.UserAgent))
-	return err
 }
 
 // SignInBrowser signs a browser in and gives the value of its cookie. The caller
@@ -127,7 +126,7 @@ func (s *Service) signInBrowser(tx *db.Tx, checked accounts.Account, call *httpa
 	if !by.Proved.IsZero() {
 		proved = min(by.Proved.UnixMilli(), tx.Now.UnixMilli())
 	}
-	_, err = tx.Exec(`INSERT INTO browser_sessions
+	err = tx.Later(`INSERT INTO browser_sessions
 			(session_hash, user_id, password_mark, created_ts, proved_ts, seen_ts, expires_ts, ip, user_agent, provider, provider_session)
 		VALUES ($1, $2, $3, $4, $5, $4, $6, $7, $8, $9, $10)`,
 		secret.Hash(cookie), account.UserID, passwordMark(account), tx.Now.UnixMilli(), proved, tx.Now.Add(life).UnixMilli(),
@@ -149,20 +148,17 @@ func (s *Service) ProveBrowser(tx *db.Tx, b Browser) (cookie string, err error) 
 
 // SignOutBrowser ends what the cookie stands for.
 func (s *Service) SignOutBrowser(tx *db.Tx, cookie string) error {
-	_, err := tx.Exec(`DELETE FROM browser_sessions WHERE session_hash = $1`, secret.Hash(cookie))
-	return err
+	return tx.Later(`DELETE FROM browser_sessions WHERE session_hash = $1`, secret.Hash(cookie))
 }
 
 // SignOutBrowsers signs a user out of every browser.
 func (s *Service) SignOutBrowsers(tx *db.Tx, userID id.UserID) error {
-	_, err := tx.Exec(`DELETE FROM browser_sessions WHERE user_id = $1`, userID)
-	return err
+	return tx.Later(`DELETE FROM browser_sessions WHERE user_id = $1`, userID)
 }
 
 // SignOutOtherBrowsers signs a user out of every browser but one.
 func (s *Service) SignOutOtherBrowsers(tx *db.Tx, but Browser) error {
-	_, err := tx.Exec(`DELETE FROM browser_sessions WHERE user_id = $1 AND session_hash <> $2`, but.UserID(), but.hash)
-	return err
+	return tx.Later(`DELETE FROM browser_sessions WHERE user_id = $1 AND session_hash <> $2`, but.UserID(), but.hash)
 }
 
 // SignOutVouched ends the sessions of browsers that a provider of single sign-on has
@@ -181,7 +177,7 @@ func (s *Service) SignOutVouched(tx *db.Tx, provider, session string, userID id.
 	}
 	slices.Sort(users)
 	for _, userID := range slices.Compact(users) { // one, but for sessions that a provider names alike
-		if _, err := tx.Exec(`DELETE FROM login_tokens WHERE user_id = $1 AND device_id = ''`, userID); err != nil {
+		if err := tx.Later(`DELETE FROM login_tokens WHERE user_id = $1 AND device_id = ''`, userID); err != nil {
 			return err
 		}
 	}
@@ -243,7 +239,7 @@ func (s *Service) SSOToken(tx *db.Tx, userID id.UserID) (string, error) {
 		return "", err
 	}
 	token := secret.New(secret.LoginToken)
-	_, err = tx.Exec(`INSERT INTO login_tokens (token_hash, user_id, device_id, expires_ts) VALUES ($1, $2, '', $3)`,
+	err = tx.Later(`INSERT INTO login_tokens (token_hash, user_id, device_id, expires_ts) VALUES ($1, $2, '', $3)`,
 		secret.Hash(token), userID, tx.Now.Add(time.Duration(s.cfg.Login.LoginTokenLifetime)).UnixMilli())
 	return token, err
 }

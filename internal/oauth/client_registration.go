@@ -34,10 +34,9 @@ func (s *Service) registerClient(ctx context.Context, call *httpapi.Call, req cl
 	}
 	call.SetStatus(201)
 	return registerClientResponse{clientID, metadata}, s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(`INSERT INTO oauth_clients (client_id, metadata, created_ts, unused_ts) VALUES ($1, $2, $3, $4)
+		return tx.Later(`INSERT INTO oauth_clients (client_id, metadata, created_ts, unused_ts) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (client_id) DO UPDATE SET unused_ts = excluded.unused_ts WHERE oauth_clients.unused_ts < excluded.unused_ts`,
 			clientID, stored, tx.Now.UnixMilli(), tx.Now.Add(keepNew).UnixMilli())
-		return err
 	})
 }
 
@@ -99,14 +98,12 @@ const (
 // useClient notes that somebody begins to sign in with a client.
 func useClient(tx *db.Tx, clientID string) error {
 	until := tx.Now.Add(keepUsed)
-	_, err := tx.Exec(`UPDATE oauth_clients SET unused_ts = $1 WHERE client_id = $2 AND unused_ts <= $3`,
+	return tx.Later(`UPDATE oauth_clients SET unused_ts = $1 WHERE client_id = $2 AND unused_ts <= $3`,
 		until.UnixMilli(), clientID, until.Add(-noteUse).UnixMilli())
-	return err
 }
 
 // forgetClients forgets clients that nobody uses.
 func forgetClients(tx *db.Tx) error {
-	_, err := tx.Exec(`DELETE FROM oauth_clients WHERE unused_ts <= $1
+	return tx.Later(`DELETE FROM oauth_clients WHERE unused_ts <= $1
 		AND NOT EXISTS (SELECT 1 FROM oauth_sessions WHERE oauth_sessions.client_id = oauth_clients.client_id)`, tx.Now.UnixMilli())
-	return err
 }

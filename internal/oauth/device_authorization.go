@@ -193,7 +193,7 @@ func (s *Service) exchangeDeviceCode(ctx context.Context, call *httpapi.Call, de
 		if refused = s.mayBegin(tx, *g.userID); refused != nil {
 			return unlessRefusal(refused)
 		}
-		if _, err := tx.Exec(`UPDATE device_grants SET state = $2 WHERE device_code_hash = $1`, hash, grantExchanged); err != nil {
+		if err := tx.Later(`UPDATE device_grants SET state = $2 WHERE device_code_hash = $1`, hash, grantExchanged); err != nil {
 			return err
 		}
 		resp, err = s.begin(tx, call, client, *g.userID, g.scope, hash)
@@ -212,7 +212,7 @@ func (s *Service) notYet(tx *db.Tx, g deviceGrant, now int64) (refused, err erro
 		g.interval += slower.Milliseconds()
 		refused = errcode.SlowDown.New("Ask less often: every %d seconds.", g.interval/1000)
 	}
-	_, err = tx.Exec(`UPDATE device_grants SET polled_ts = $2, interval_ms = $3 WHERE device_code_hash = $1`, g.deviceCodeHash, now, g.interval)
+	err = tx.Later(`UPDATE device_grants SET polled_ts = $2, interval_ms = $3 WHERE device_code_hash = $1`, g.deviceCodeHash, now, g.interval)
 	return refused, err
 }
 

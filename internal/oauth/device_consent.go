@@ -151,7 +151,7 @@ func (s *Service) decide(tx *db.Tx, userID id.UserID, userCode, state, reason st
 	if d, err = s.deviceRequest(tx, userID, userCode); err != nil || d.Decision != Undecided {
 		return d.Decision, err
 	}
-	_, err = tx.Exec(`UPDATE device_grants SET state = $2, reason = $3, user_id = $4 WHERE device_code_hash = $1`, d.grant.deviceCodeHash, state, reason, userID)
+	err = tx.Later(`UPDATE device_grants SET state = $2, reason = $3, user_id = $4 WHERE device_code_hash = $1`, d.grant.deviceCodeHash, state, reason, userID)
 	if state == grantDenied {
 		return Denied, err
 	}

@@ -69,7 +69,7 @@ func countCodeGuess(tx *db.Tx, call *httpapi.Call, userID id.UserID) error {
 		if who == everybody {
 			window = guessWindowAll
 		}
-		_, err := tx.Exec(`INSERT INTO code_guesses (who, wrong, until_ts) VALUES ($1, 1, $3)
+		err := tx.Later(`INSERT INTO code_guesses (who, wrong, until_ts) VALUES ($1, 1, $3)
 			ON CONFLICT (who) DO UPDATE SET
 				wrong = CASE WHEN code_guesses.until_ts > $2 THEN code_guesses.wrong + 1 ELSE 1 END,
 				until_ts = CASE WHEN code_guesses.until_ts > $2 THEN code_guesses.until_ts ELSE excluded.until_ts END`,

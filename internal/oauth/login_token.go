@@ -34,9 +34,8 @@ func (s *Service) generateLoginToken(ctx context.Context, call *httpapi.Call, re
 		if err := s.accounts.Spend(tx, proof); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`INSERT INTO login_tokens (token_hash, user_id, device_id, expires_ts) VALUES ($1, $2, $3, $4)`,
+		return tx.Later(`INSERT INTO login_tokens (token_hash, user_id, device_id, expires_ts) VALUES ($1, $2, $3, $4)`,
 			secret.Hash(token), call.UserID, call.DeviceID, tx.Now.Add(lifetime).UnixMilli())
-		return err
 	})
 	return generateLoginTokenResponse{LoginToken: token, ExpiresInMS: lifetime.Milliseconds()}, err
 }

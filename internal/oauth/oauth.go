@@ -49,32 +49,31 @@ const rememberSpent = 30 * 24 * time.Hour
 func (s *Service) sweep(ctx context.Context, _ jobs.Job) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		now := tx.Now.UnixMilli()
-		if _, err := tx.Exec(`DELETE FROM login_tokens WHERE expires_ts <= $1`, now); err != nil {
+		if err := tx.Later(`DELETE FROM login_tokens WHERE expires_ts <= $1`, now); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`DELETE FROM openid_tokens WHERE expires_ts <= $1`, now); err != nil {
+		if err := tx.Later(`DELETE FROM openid_tokens WHERE expires_ts <= $1`, now); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`DELETE FROM registration_nonces WHERE expires_ts <= $1`, now); err != nil {
+		if err := tx.Later(`DELETE FROM registration_nonces WHERE expires_ts <= $1`, now); err != nil {
 			return err
 		}
 		if err := forgetClients(tx); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`DELETE FROM oauth_codes WHERE expires_ts <= $1`, now); err != nil {
+		if err := tx.Later(`DELETE FROM oauth_codes WHERE expires_ts <= $1`, now); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`DELETE FROM browser_sessions WHERE expires_ts <= $1`, now); err != nil {
+		if err := tx.Later(`DELETE FROM browser_sessions WHERE expires_ts <= $1`, now); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`DELETE FROM code_guesses WHERE until_ts <= $1`, now); err != nil {
+		if err := tx.Later(`DELETE FROM code_guesses WHERE until_ts <= $1`, now); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`DELETE FROM device_grants WHERE expires_ts <= $1`, tx.Now.Add(-rememberGrants).UnixMilli()); err != nil {
+		if err := tx.Later(`DELETE FROM device_grants WHERE expires_ts <= $1`, tx.Now.Add(-rememberGrants).UnixMilli()); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`DELETE FROM refresh_tokens WHERE spent_ts <= $1`, tx.Now.Add(-rememberSpent).UnixMilli())
-		return err
+		return tx.Later(`DELETE FROM refresh_tokens WHERE spent_ts <= $1`, tx.Now.Add(-rememberSpent).UnixMilli())
 	})
 }
 

@@ -33,9 +33,8 @@ func (s *Service) requestOpenIDToken(ctx context.Context, call *httpapi.Call, re
 	}
 	token := secret.New(secret.OpenIDToken)
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(`INSERT INTO openid_tokens (token_hash, user_id, expires_ts) VALUES ($1, $2, $3)`,
+		return tx.Later(`INSERT INTO openid_tokens (token_hash, user_id, expires_ts) VALUES ($1, $2, $3)`,
 			secret.Hash(token), call.UserID, tx.Now.Add(openIDTokenLifetime).UnixMilli())
-		return err
 	})
 	return requestOpenIDTokenResponse{
 		AccessToken: token, TokenType: "Bearer", MatrixServerName: s.server, ExpiresIn: int64(openIDTokenLifetime / time.Second),

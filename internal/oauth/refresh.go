@@ -79,10 +79,10 @@ func (s *Service) rotate(tx *db.Tx, r refreshToken, lifetime time.Duration) (tok
 		}
 	}
 	// What came of an earlier exchange of the same token was never used.
-	if _, err := tx.Exec(`DELETE FROM refresh_tokens WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, r.userID, r.deviceID, r.tokenID); err != nil {
+	if err := tx.Later(`DELETE FROM refresh_tokens WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, r.userID, r.deviceID, r.tokenID); err != nil {
 		return tokens{}, err
 	}
-	if _, err := tx.Exec(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, r.userID, r.deviceID, r.tokenID); err != nil {
+	if err := tx.Later(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, r.userID, r.deviceID, r.tokenID); err != nil {
 		return tokens{}, err
 	}
 	return s.issue(tx, r.userID, r.deviceID, lifetime, &r.tokenID)
@@ -90,14 +90,13 @@ func (s *Service) rotate(tx *db.Tx, r refreshToken, lifetime time.Duration) (tok
 
 // spend ends the grace of a refresh token: its successors have arrived.
 func spend(tx *db.Tx, tokenID int64, userID id.UserID, deviceID id.DeviceID) error {
-	if _, err := tx.Exec(`UPDATE refresh_tokens SET spent_ts = COALESCE(spent_ts, $2) WHERE token_id = $1`, tokenID, tx.Now.UnixMilli()); err != nil {
+	if err := tx.Later(`UPDATE refresh_tokens SET spent_ts = COALESCE(spent_ts, $2) WHERE token_id = $1`, tokenID, tx.Now.UnixMilli()); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`UPDATE access_tokens SET replaces = NULL WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, userID, deviceID, tokenID); err != nil {
+	if err := tx.Later(`UPDATE access_tokens SET replaces = NULL WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, userID, deviceID, tokenID); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`UPDATE refresh_tokens SET replaces = NULL WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, userID, deviceID, tokenID)
-	return err
+	return tx.Later(`UPDATE refresh_tokens SET replaces = NULL WHERE user_id = $1 AND device_id = $2 AND replaces = $3`, userID, deviceID, tokenID)
 }
 
 type refreshToken struct {

@@ -33,8 +33,7 @@ func (s *Service) getRegistrationNonce(ctx context.Context, _ *httpapi.Call, _ g
 	}
 	resp.Nonce = secret.String(32)
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(`INSERT INTO registration_nonces (nonce, expires_ts) VALUES ($1, $2)`, resp.Nonce, tx.Now.Add(nonceLifetime).UnixMilli())
-		return err
+		return tx.Later(`INSERT INTO registration_nonces (nonce, expires_ts) VALUES ($1, $2)`, resp.Nonce, tx.Now.Add(nonceLifetime).UnixMilli())
 	})
 	return resp, err
 }

@@ -115,7 +115,7 @@ func (s *Service) begin(tx *db.Tx, call *httpapi.Call, client Client, userID id.
 	if err := s.prepareDevice(tx, userID, scope.DeviceID, name); err != nil {
 		return tokenResponse{}, err
 	}
-	if _, err := tx.Exec(`INSERT INTO oauth_sessions (user_id, device_id, client_id, scope, created_ts, code_hash) VALUES ($1, $2, $3, $4, $5, $6)`,
+	if err := tx.Later(`INSERT INTO oauth_sessions (user_id, device_id, client_id, scope, created_ts, code_hash) VALUES ($1, $2, $3, $4, $5, $6)`,
 		userID, scope.DeviceID, client.ID, scope.Text, tx.Now.UnixMilli(), codeHash); err != nil {
 		return tokenResponse{}, err
 	}

@@ -37,7 +37,7 @@ func (s *Service) issue(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, lifet
 	}
 	t.ExpiresInMS = lifetime.Milliseconds()
 	t.RefreshToken = secret.New(secret.RefreshToken)
-	_, err = tx.Exec(`INSERT INTO refresh_tokens (token_hash, user_id, device_id, created_ts, replaces) VALUES ($1, $2, $3, $4, $5)`,
+	err = tx.Later(`INSERT INTO refresh_tokens (token_hash, user_id, device_id, created_ts, replaces) VALUES ($1, $2, $3, $4, $5)`,
 		secret.Hash(t.RefreshToken), userID, deviceID, tx.Now.UnixMilli(), replaces)
 	return t, err
 }
@@ -49,7 +49,7 @@ func insertAccessToken(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, lifeti
 		ts := tx.Now.Add(lifetime).UnixMilli()
 		expires = &ts
 	}
-	_, err := tx.Exec(`INSERT INTO access_tokens (token_hash, user_id, device_id, created_ts, expires_ts, replaces) VALUES ($1, $2, $3, $4, $5, $6)`,
+	err := tx.Later(`INSERT INTO access_tokens (token_hash, user_id, device_id, created_ts, expires_ts, replaces) VALUES ($1, $2, $3, $4, $5, $6)`,
 		secret.Hash(token), userID, deviceID, tx.Now.UnixMilli(), expires, replaces)
 	return token, err
 }
@@ -76,14 +76,13 @@ func (s *Service) prepareDevice(tx *db.Tx, userID id.UserID, deviceID id.DeviceI
 	if err := s.accounts.PutDevice(tx, userID, deviceID, name); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2`, userID, deviceID); err != nil {
+	if err := tx.Later(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2`, userID, deviceID); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`DELETE FROM refresh_tokens WHERE user_id = $1 AND device_id = $2`, userID, deviceID); err != nil {
+	if err := tx.Later(`DELETE FROM refresh_tokens WHERE user_id = $1 AND device_id = $2`, userID, deviceID); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`DELETE FROM oauth_sessions WHERE user_id = $1 AND device_id = $2`, userID, deviceID)
-	return err
+	return tx.Later(`DELETE FROM oauth_sessions WHERE user_id = $1 AND device_id = $2`, userID, deviceID)
 }
 
 // newDeviceID is a device id for a client that brings none.
@@ -189,8 +188,7 @@ func endGrace(tx *db.Tx, t tokenRow) error {
 	if err := spend(tx, *replaces, t.UserID, t.DeviceID); err != nil {
 		return err
 	}
-	_, err = tx.Exec(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2 AND token_id <> $3`, t.UserID, t.DeviceID, t.TokenID)
-	return err
+	return tx.Later(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2 AND token_id <> $3`, t.UserID, t.DeviceID, t.TokenID)
 }
 
 func unknownToken() error {

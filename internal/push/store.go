@@ -54,7 +54,7 @@ func putChanges(tx *db.Tx, userID id.UserID, c changes) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT INTO push_rules (user_id, changes, pos) VALUES ($1, $2, $3)
+	err = tx.Later(`INSERT INTO push_rules (user_id, changes, pos) VALUES ($1, $2, $3)
 		ON CONFLICT (user_id) DO UPDATE SET changes = excluded.changes, pos = excluded.pos`, userID, raw, pos)
 	if err == nil {
 		tx.Wake(bus.User(userID))

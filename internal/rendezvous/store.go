@@ -43,12 +43,11 @@ func find(tx *db.Tx, p protocol, id string) (session, error) {
 }
 
 func insert(tx *db.Tx, made session) error {
-	_, err := tx.Exec(`INSERT INTO rendezvous_sessions
+	return tx.Later(`INSERT INTO rendezvous_sessions
 			(session_id, protocol, stable, network, data, tag, writes, written, updated_ts, expires_ts, ends_ts)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		made.id, made.protocol, made.stable, made.network, made.data, made.tag, made.writes, made.written,
 		made.updated.UnixMilli(), made.expires.UnixMilli(), made.ends.UnixMilli())
-	return err
 }
 
 // replace puts the next message in place of the one with the tag, and reports
@@ -67,8 +66,7 @@ func remove(tx *db.Tx, p protocol, id string) (bool, error) {
 }
 
 func removeExpired(tx *db.Tx) error {
-	_, err := tx.Exec(`DELETE FROM rendezvous_sessions WHERE expires_ts <= $1`, tx.Now.UnixMilli())
-	return err
+	return tx.Later(`DELETE FROM rendezvous_sessions WHERE expires_ts <= $1`, tx.Now.UnixMilli())
 }
 
 // count counts the live sessions, and those of them that one network has made.

@@ -144,8 +144,7 @@ func (s *Service) deleteRoomAlias(ctx context.Context, call *httpapi.Call, req r
 				return err
 			}
 		}
-		_, err = tx.Exec(`DELETE FROM room_aliases WHERE alias = $1`, req.Alias)
-		return err
+		return tx.Later(`DELETE FROM room_aliases WHERE alias = $1`, req.Alias)
 	})
 }
 

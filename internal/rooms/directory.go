@@ -26,8 +26,7 @@ func IsPublished(tx *db.Tx, roomID id.RoomID) (bool, error) {
 
 // SetPublished puts a room into the public directory, or takes it out.
 func SetPublished(tx *db.Tx, roomID id.RoomID, published bool) error {
-	_, err := tx.Exec(`UPDATE rooms SET published = $2 WHERE room_id = $1`, roomID, published)
-	return err
+	return tx.Later(`UPDATE rooms SET published = $2 WHERE room_id = $1`, roomID, published)
 }
 
 // Listing is what a room is beside its state, and to one user.

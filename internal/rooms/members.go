@@ -144,7 +144,6 @@ func (s *Service) forgetRoom(ctx context.Context, call *httpapi.Call, req roomRe
 		default:
 			return errcode.NotForgettable.New("Leave the room before you forget it.")
 		}
-		_, err = tx.Exec(`UPDATE room_members SET forgotten = TRUE WHERE room_id = $1 AND user_id = $2`, req.RoomID, call.UserID)
-		return err
+		return tx.Later(`UPDATE room_members SET forgotten = TRUE WHERE room_id = $1 AND user_id = $2`, req.RoomID, call.UserID)
 	})
 }

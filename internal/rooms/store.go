@@ -60,17 +60,67 @@ type head struct {
 	redactedPos int64
 }
 
-func scanHead(r db.Row) (h head, err error) {
-	var extremities string
-	err = r.Scan(&h.version, &h.depth, &extremities, &h.joined, &h.invited, &h.redactedPos)
-	for e := range strings.FieldsSeq(extremities) {
-		h.extremities = append(h.extremities, id.EventID(e))
-	}
-	return h, err
+// opened is what a change of a room begins with: its head, the positions of the state that
+// the change looks at, nil for what is not there, and the event that the request made
+// before.
+type opened struct {
+	head
+	state []*int64
+	sent  *id.EventID
 }
 
-func roomHead(tx *db.Tx, roomID id.RoomID) (head, error) {
-	return db.One(tx, scanHead, `SELECT version, depth, extremities, joined_count, invited_count, redacted_pos FROM rooms WHERE room_id = $1`, roomID)
+// scanOpened reads the columns of a head, and n positions after them; and at last sent.
+func scanOpened(n int) func(db.Row) (opened, error) {
+	return func(r db.Row) (o opened, err error) {
+		var extremities string
+		o.state = make([]*int64, n)
+		places := append(make([]any, 0, 12), &o.version, &o.depth, &extremities, &o.joined, &o.invited, &o.redactedPos)
+		for i := range o.state {
+			places = append(places, &o.state[i])
+		}
+		err = r.Scan(append(places, &o.sent)...)
+		for e := range strings.FieldsSeq(extremities) {
+			o.extremities = append(o.extremities, id.EventID(e))
+		}
+		return o, err
+	}
+}
+
+// A change of a room reads its head and the state that it looks at in one statement.
+const (
+	headColumns = `SELECT r.version, r.depth, r.extremities, r.joined_count, r.invited_count, r.redacted_pos, `
+	present     = `(SELECT st.event_pos FROM room_state st WHERE st.room_id = r.room_id AND st.until_pos = 9223372036854775807 AND st.type = `
+	// whoMay is what each event's sender is looked at by; $2 is the sender.
+	whoMay = present + `'m.room.create' AND st.state_key = ''), ` + present + `'m.room.power_levels' AND st.state_key = ''), ` +
+		present + `'m.room.member' AND st.state_key = $2), `
+	ofHead = ` FROM rooms r WHERE r.room_id = $1`
+)
+
+// whoMayKeys are the keys of whoMay.
+func whoMayKeys(sender id.UserID, more ...authrules.Key) []authrules.Key {
+	return append([]authrules.Key{createKey, levelsKey, memberKey(sender)}, more...)
+}
+
+func roomHead(tx *db.Tx, roomID id.RoomID) (opened, error) {
+	return db.One(tx, scanOpened(0), headColumns+`NULL`+ofHead, roomID)
+}
+
+// headForMessage finds also what the device sent with the transaction id before.
+func headForMessage(tx *db.Tx, d Draft) (opened, error) {
+	return db.One(tx, scanOpened(3), headColumns+whoMay+`(SELECT e.event_id FROM events e WHERE e.sender = $2 AND e.txn_device = $3 AND e.txn_id = $4
+			AND e.room_id = r.room_id AND e.type = $5 AND COALESCE(e.redacts, '') = $6)`+ofHead,
+		d.RoomID, d.Sender, d.TxnDevice, d.TxnID, d.Type, d.Redacts)
+}
+
+// headForState is for an event that becomes the present state of a key.
+func headForState(tx *db.Tx, roomID id.RoomID, sender id.UserID, key authrules.Key) (opened, error) {
+	return db.One(tx, scanOpened(4), headColumns+whoMay+present+`$3 AND st.state_key = $4), NULL`+ofHead, roomID, sender, key.Type, key.StateKey)
+}
+
+// headForMembership is for a change of the membership of a target.
+func headForMembership(tx *db.Tx, roomID id.RoomID, sender, target id.UserID) (opened, error) {
+	return db.One(tx, scanOpened(5), headColumns+whoMay+present+`'m.room.join_rules' AND st.state_key = ''), `+
+		present+`'m.room.member' AND st.state_key = $3), NULL`+ofHead, roomID, sender, target)
 }
 
 // insertRoom reports false if there is a room of that id.
@@ -89,8 +139,7 @@ func movePublication(tx *db.Tx, roomID id.RoomID) (bool, error) {
 
 // moveAliases makes every alias of a room lead to another.
 func moveAliases(tx *db.Tx, from, to id.RoomID) error {
-	_, err := tx.Exec(`UPDATE room_aliases SET room_id = $2 WHERE room_id = $1`, from, to)
-	return err
+	return tx.Later(`UPDATE room_aliases SET room_id = $2 WHERE room_id = $1`, from, to)
 }
 
 func updateHead(tx *db.Tx, roomID id.RoomID, h head) error {
@@ -98,9 +147,8 @@ func updateHead(tx *db.Tx, roomID id.RoomID, h head) error {
 	for i, e := range h.extremities {
 		ids[i] = string(e)
 	}
-	_, err := tx.Exec(`UPDATE rooms SET depth = $2, extremities = $3, joined_count = $4, invited_count = $5, redacted_pos = $6 WHERE room_id = $1`,
+	return tx.Later(`UPDATE rooms SET depth = $2, extremities = $3, joined_count = $4, invited_count = $5, redacted_pos = $6 WHERE room_id = $1`,
 		roomID, h.depth, strings.Join(ids, " "), h.joined, h.invited, h.redactedPos)
-	return err
 }
 
 // currentState gives the positions of the present entries for the keys, of those that
@@ -123,21 +171,12 @@ func (s *Service) EventByID(tx *db.Tx, roomID id.RoomID, eventID id.EventID) (St
 	return db.One(tx, ScanEvent, `SELECT `+Columns+` FROM events e JOIN rooms r ON r.room_id = e.room_id WHERE e.event_id = $1 AND e.room_id = $2`, eventID, roomID)
 }
 
-// sentBefore gives the event that the device sent with the transaction id, or
-// db.ErrNoRow.
-func sentBefore(tx *db.Tx, d Draft) (id.EventID, error) {
-	return db.Value[id.EventID](tx, `SELECT event_id FROM events
-		WHERE sender = $1 AND txn_device = $2 AND txn_id = $3 AND room_id = $4 AND type = $5 AND COALESCE(redacts, '') = $6`,
-		d.Sender, d.TxnDevice, d.TxnID, d.RoomID, d.Type, d.Redacts)
-}
-
 func insertEvent(tx *db.Tx, st Stored) error {
-	_, err := tx.Exec(`INSERT INTO events (pos, event_id, room_id, type, state_key, sender, origin_server_ts, json,
+	return tx.Later(`INSERT INTO events (pos, event_id, room_id, type, state_key, sender, origin_server_ts, json,
 			replaces_pos, redacts, relates_to, rel_type, txn_device, txn_id)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		st.Pos, st.ID, st.RoomID, st.Type, st.StateKey, st.Sender, st.OriginServerTS, st.Raw,
 		st.ReplacesPos, null(st.Redacts), st.RelatesTo, st.RelType, st.TxnDevice, st.TxnID)
-	return err
 }
 
 func null[S ~string](s S) *string {
@@ -182,7 +221,7 @@ func replaceState(tx *db.Tx, ev *event.Event, pos int64, value *string) (*int64,
 	case !errors.Is(err, db.ErrNoRow):
 		return nil, err
 	}
-	_, err = tx.Exec(`INSERT INTO room_state (room_id, type, state_key, from_pos, until_pos, event_pos, event_id, value)
+	err = tx.Later(`INSERT INTO room_state (room_id, type, state_key, from_pos, until_pos, event_pos, event_id, value)
 		VALUES ($1, $2, $3, $4, 9223372036854775807, $4, $5, $6)`, ev.RoomID, ev.Type, *ev.StateKey, pos, ev.ID, value)
 	return before, err
 }
@@ -190,12 +229,11 @@ func replaceState(tx *db.Tx, ev *event.Event, pos int64, value *string) (*int64,
 // setMember writes the present membership of a user.
 func setMember(tx *db.Tx, ev *event.Event, pos int64) error {
 	m := ev.Member()
-	_, err := tx.Exec(`INSERT INTO room_members (room_id, user_id, membership, event_pos, sender, displayname, avatar_url, forgotten)
+	return tx.Later(`INSERT INTO room_members (room_id, user_id, membership, event_pos, sender, displayname, avatar_url, forgotten)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, FALSE)
 		ON CONFLICT (room_id, user_id) DO UPDATE SET membership = excluded.membership, event_pos = excluded.event_pos, sender = excluded.sender,
 			displayname = excluded.displayname, avatar_url = excluded.avatar_url, forgotten = FALSE`,
 		ev.RoomID, *ev.StateKey, m.Membership, pos, ev.Sender, clean(m.DisplayName), clean(m.AvatarURL))
-	return err
 }
 
 // clean makes a text from an event's content storable in a column.

@@ -36,9 +36,8 @@ func Load(ctx context.Context, d *db.DB, server id.ServerName) (event.Signer, er
 				return err
 			}
 			signer.KeyID, signer.Key = "ed25519:"+secret.Letters(6, keyVersionAlphabet), key
-			_, err = tx.Exec(`INSERT INTO server_keys (key_id, private_key, created_ts) VALUES ($1, $2, $3)`,
+			return tx.Later(`INSERT INTO server_keys (key_id, private_key, created_ts) VALUES ($1, $2, $3)`,
 				signer.KeyID, key.Seed(), tx.Now.UnixMilli())
-			return err
 		}
 		if err != nil {
 			return err

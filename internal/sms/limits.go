@@ -78,9 +78,8 @@ func (s *Service) count(tx *db.Tx, p parcel) error {
 	if err := s.within(tx, p.number, country, cost); err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT INTO sms_sends (sms_id, number, country, price, sent_ts) VALUES ($1, $2, $3, $4, $5)`,
+	return tx.Later(`INSERT INTO sms_sends (sms_id, number, country, price, sent_ts) VALUES ($1, $2, $3, $4, $5)`,
 		p.id, p.number, country, cost, tx.Now.UnixMilli())
-	return err
 }
 
 // used is what the last day holds of something.
@@ -142,8 +141,7 @@ func millionths(amount float64) int64 { return int64(math.Round(amount * 1e6)) }
 
 // sweep forgets what does not count any more.
 func sweep(tx *db.Tx) error {
-	_, err := tx.Exec(`DELETE FROM sms_sends WHERE sent_ts <= $1`, tx.Now.Add(-day).UnixMilli())
-	return err
+	return tx.Later(`DELETE FROM sms_sends WHERE sent_ts <= $1`, tx.Now.Add(-day).UnixMilli())
 }
 
 // plain is a text without characters that nobody sees, lines and spaces apart.

@@ -136,9 +136,8 @@ func (s *Service) drop(ctx context.Context, id string) error {
 }
 
 func insert(tx *db.Tx, p parcel) error {
-	_, err := tx.Exec(`INSERT INTO sms_outbox (sms_id, number, body, created_ts, expires_ts, lease_ts, unsure) VALUES ($1, $2, $3, $4, $5, 0, 0)`,
+	return tx.Later(`INSERT INTO sms_outbox (sms_id, number, body, created_ts, expires_ts, lease_ts, unsure) VALUES ($1, $2, $3, $4, $5, 0, 0)`,
 		p.id, p.number, p.body, p.created.UnixMilli(), p.expires.UnixMilli())
-	return err
 }
 
 func find(tx *db.Tx, id string) (p parcel, leased time.Time, err error) {
@@ -162,11 +161,9 @@ func release(tx *db.Tx, id string, unsure bool) error {
 	if unsure {
 		more = 1
 	}
-	_, err := tx.Exec(`UPDATE sms_outbox SET lease_ts = 0, unsure = unsure + $2 WHERE sms_id = $1`, id, more)
-	return err
+	return tx.Later(`UPDATE sms_outbox SET lease_ts = 0, unsure = unsure + $2 WHERE sms_id = $1`, id, more)
 }
 
 func remove(tx *db.Tx, id string) error {
-	_, err := tx.Exec(`DELETE FROM sms_outbox WHERE sms_id = $1`, id)
-	return err
+	return tx.Later(`DELETE FROM sms_outbox WHERE sms_id = $1`, id)
 }

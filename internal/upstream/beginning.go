@@ -56,10 +56,9 @@ func (s *Service) Begin(ctx context.Context, now time.Time, b Beginning) (addres
 	}
 	state := secret.New(secret.UpstreamState)
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(`INSERT INTO upstream_logins (state_hash, browser_hash, provider, purpose, user_id, next, begun_ts, expires_ts)
+		return tx.Later(`INSERT INTO upstream_logins (state_hash, browser_hash, provider, purpose, user_id, next, begun_ts, expires_ts)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 			secret.Hash(state), browserHash(b.Browser), p.ID, b.Purpose, b.UserID, b.Next, tx.Now.UnixMilli(), tx.Now.Add(loginLife).UnixMilli())
-		return err
 	})
 	options := []oauth2.AuthCodeOption{oidc.Nonce(derive(b.Browser, "nonce", state)), oauth2.S256ChallengeOption(derive(b.Browser, "verifier", state))}
 	if b.Purpose == Prove {

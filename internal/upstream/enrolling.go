@@ -40,7 +40,7 @@ func (s *Service) Keep(tx *db.Tx, person Person, browser []byte) (ticket string,
 		return "", err
 	}
 	ticket = secret.New(secret.UpstreamState)
-	_, err = tx.Exec(`INSERT INTO upstream_enrolments (ticket_hash, browser_hash, person, expires_ts) VALUES ($1, $2, $3, $4)`,
+	err = tx.Later(`INSERT INTO upstream_enrolments (ticket_hash, browser_hash, person, expires_ts) VALUES ($1, $2, $3, $4)`,
 		secret.Hash(ticket), browserHash(browser), raw, tx.Now.Add(enrolmentLife).UnixMilli())
 	return ticket, err
 }
@@ -93,8 +93,7 @@ func (s *Service) Enrol(tx *db.Tx, person Person, a accounts.Account, registrati
 
 // Forget uses a ticket up.
 func (s *Service) Forget(tx *db.Tx, ticket string) error {
-	_, err := tx.Exec(`DELETE FROM upstream_enrolments WHERE ticket_hash = $1`, secret.Hash(ticket))
-	return err
+	return tx.Later(`DELETE FROM upstream_enrolments WHERE ticket_hash = $1`, secret.Hash(ticket))
 }
 
 // Suggest gives the user ID that the provider's template makes for a new account, or ""

@@ -29,7 +29,7 @@ func (s *Service) forget(ctx context.Context, job jobs.Job) error {
 			return err
 		}
 		for _, person := range gone { // one or two
-			if _, err := tx.Exec(`INSERT INTO upstream_closed (mark) VALUES ($1) ON CONFLICT (mark) DO NOTHING`, closedMark(person)); err != nil {
+			if err := tx.Later(`INSERT INTO upstream_closed (mark) VALUES ($1) ON CONFLICT (mark) DO NOTHING`, closedMark(person)); err != nil {
 				return err
 			}
 		}

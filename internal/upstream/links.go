@@ -54,7 +54,7 @@ func (s *Service) Account(tx *db.Tx, person Person) (a accounts.Account, err err
 	if a, err = s.hold(tx, userID); err != nil {
 		return a, err
 	}
-	_, err = tx.Exec(`UPDATE upstream_links SET used_ts = $3, label = $4 WHERE provider = $1 AND subject = $2`,
+	err = tx.Later(`UPDATE upstream_links SET used_ts = $3, label = $4 WHERE provider = $1 AND subject = $2`,
 		person.Provider, person.Subject, tx.Now.UnixMilli(), person.Label)
 	return a, err
 }
@@ -132,6 +132,5 @@ func (s *Service) Unlink(tx *db.Tx, userID id.UserID, providerID, subject string
 	case others == 0 && a.PasswordHash == "":
 		return errcode.Forbidden.New("This is the only way in which you can sign in. Set a password, or link another provider, before you remove it.")
 	}
-	_, err = tx.Exec(`DELETE FROM upstream_links WHERE provider = $1 AND subject = $2 AND user_id = $3`, providerID, subject, userID)
-	return err
+	return tx.Later(`DELETE FROM upstream_links WHERE provider = $1 AND subject = $2 AND user_id = $3`, providerID, subject, userID)
 }

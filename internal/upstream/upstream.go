@@ -186,13 +186,12 @@ func (s *Service) Jobs() []jobs.Worker {
 // sweep forgets who did not come back, or went away before an account was made.
 func (s *Service) sweep(ctx context.Context, _ jobs.Job) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		if _, err := tx.Exec(`DELETE FROM upstream_logins WHERE expires_ts <= $1`, tx.Now.UnixMilli()); err != nil {
+		if err := tx.Later(`DELETE FROM upstream_logins WHERE expires_ts <= $1`, tx.Now.UnixMilli()); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`DELETE FROM upstream_logouts WHERE expires_ts <= $1`, tx.Now.UnixMilli()); err != nil {
+		if err := tx.Later(`DELETE FROM upstream_logouts WHERE expires_ts <= $1`, tx.Now.UnixMilli()); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`DELETE FROM upstream_enrolments WHERE expires_ts <= $1`, tx.Now.UnixMilli())
-		return err
+		return tx.Later(`DELETE FROM upstream_enrolments WHERE expires_ts <= $1`, tx.Now.UnixMilli())
 	})
 }

@@ -109,7 +109,7 @@ func spend(tx *db.Tx, budgets []budget) error {
 // giveBack returns n to each budget.
 func giveBack(tx *db.Tx, budgets []budget, n int64) error {
 	for _, b := range budgets {
-		if _, err := tx.Exec(`UPDATE validation_budgets SET spent = CASE WHEN spent > $2 THEN spent - $2 ELSE 0 END WHERE who = $1`, b.who, n); err != nil {
+		if err := tx.Later(`UPDATE validation_budgets SET spent = CASE WHEN spent > $2 THEN spent - $2 ELSE 0 END WHERE who = $1`, b.who, n); err != nil {
 			return err
 		}
 	}

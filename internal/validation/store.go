@@ -42,37 +42,32 @@ func latestSession(tx *db.Tx, req Request) (session, error) {
 }
 
 func insertSession(tx *db.Tx, v session) error {
-	_, err := tx.Exec(`INSERT INTO validation_sessions (`+sessionColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+	return tx.Later(`INSERT INTO validation_sessions (`+sessionColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 		v.sid, v.purpose, v.medium, v.address, v.account, v.secretHash, v.seed, v.pretended, v.sendAttempt, v.nextLink,
 		v.wrong, v.created, v.expires, v.validated, v.used)
-	return err
 }
 
 // noteAttempt notes another message of a session. A next_link takes the place of the
 // one before (TP-40).
 func noteAttempt(tx *db.Tx, v session) error {
-	_, err := tx.Exec(`UPDATE validation_sessions SET send_attempt = $2, next_link = $3 WHERE sid = $1`, v.sid, v.sendAttempt, v.nextLink)
-	return err
+	return tx.Later(`UPDATE validation_sessions SET send_attempt = $2, next_link = $3 WHERE sid = $1`, v.sid, v.sendAttempt, v.nextLink)
 }
 
 // forgetAttempt makes the attempt one that was never sent, unless there was a later
 // one (TP-34).
 func forgetAttempt(tx *db.Tx, sid string, attempt, before int64) error {
-	_, err := tx.Exec(`UPDATE validation_sessions SET send_attempt = $3 WHERE sid = $1 AND send_attempt = $2`, sid, attempt, before)
-	return err
+	return tx.Later(`UPDATE validation_sessions SET send_attempt = $3 WHERE sid = $1 AND send_attempt = $2`, sid, attempt, before)
 }
 
 func lockSession(tx *db.Tx, sid string) error { return tx.Lock("validation session", sid) }
 
 func countWrong(tx *db.Tx, sid string) error {
-	_, err := tx.Exec(`UPDATE validation_sessions SET wrong = wrong + 1 WHERE sid = $1`, sid)
-	return err
+	return tx.Later(`UPDATE validation_sessions SET wrong = wrong + 1 WHERE sid = $1`, sid)
 }
 
 func markValidated(tx *db.Tx, sid string) error {
-	_, err := tx.Exec(`UPDATE validation_sessions SET validated_ts = $2, expires_ts = $3 WHERE sid = $1 AND validated_ts IS NULL`,
+	return tx.Later(`UPDATE validation_sessions SET validated_ts = $2, expires_ts = $3 WHERE sid = $1 AND validated_ts IS NULL`,
 		sid, tx.Now.UnixMilli(), tx.Now.Add(lifetime).UnixMilli())
-	return err
 }
 
 // Validated gives what a session of one of the purposes has shown. It fails with
@@ -112,9 +107,8 @@ func (s *Service) Use(tx *db.Tx, sid string) error {
 
 // sweep forgets the sessions that expired long ago, and budgets that are whole again.
 func sweep(tx *db.Tx) error {
-	if _, err := tx.Exec(`DELETE FROM validation_sessions WHERE expires_ts <= $1`, tx.Now.Add(-remember).UnixMilli()); err != nil {
+	if err := tx.Later(`DELETE FROM validation_sessions WHERE expires_ts <= $1`, tx.Now.Add(-remember).UnixMilli()); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`DELETE FROM validation_budgets WHERE until_ts <= $1`, tx.Now.UnixMilli())
-	return err
+	return tx.Later(`DELETE FROM validation_budgets WHERE until_ts <= $1`, tx.Now.UnixMilli())
 }
