@@ -105,6 +105,9 @@ func observe(t testing.TB, a httpapi.Answer) {
 // Advance moves the server's clock forward.
 func (s *Server) Advance(d time.Duration) { s.clock.Advance(d) }
 
+// StopClock has the server's clock stand still: only Advance moves it from now on.
+func (s *Server) StopClock() { s.clock.Stop() }
+
 // RunJobs works every job that is due.
 func (s *Server) RunJobs(t testing.TB) {
 	t.Helper()

@@ -92,9 +92,11 @@ func holding(t *testing.T, srv *apitest.Server, rooms []*apitest.Room) (letGo fu
 // hold has people leave a room each, and comes back when all of them are being worked on,
 // which lasts until what is held is let go. Unlike a message, a request to leave has no
 // body: it does not give its place to another while it is read, so that whoever comes
-// now finds none, and waits or is refused.
+// now finds none, and waits or is refused. The clock stands, so that nobody is refused
+// for how long others have waited.
 func (c *crowd) hold(srv *apitest.Server, people []*apitest.Client, rooms []*apitest.Room) {
 	c.t.Helper()
+	srv.StopClock()
 	until(c.t, "what was answered has left its place", func() bool { return sendingLoad(srv).Running == 0 })
 	for i, r := range rooms {
 		c.begin(people[i], "POST", r.Path("/leave"), nil)
