@@ -1,0 +1,10 @@
+package httpapi
+
+// Reading says how many requests that read are worked on and how many wait, and whether
+// it is being measured how long requests wait before they are read.
+func (a *Admission) Reading() (running, waiting int, measuring bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l := &a.lines[reading]
+	return l.busy, len(l.waiting), a.backlog.running
+}
