@@ -65,6 +65,20 @@ func TestPostgres(t *testing.T) {
 	here.Wake([]string{"rhall", "r" + strings.Repeat("x", 200)})
 	<-w.C
 
+	// What comes back of one's own wake-ups wakes nobody again. Notifications come in
+	// the order of their commits.
+	own, later := here.Subscribe("rhall"), here.Subscribe("rporch")
+	defer own.Close()
+	defer later.Close()
+	here.Wake([]string{"rhall"})
+	<-own.C
+	<-w.C
+	there.Wake([]string{"rporch"})
+	<-later.C
+	if woken(own) {
+		t.Error("a wake-up was heard twice")
+	}
+
 	if err := server.DropConnections(url); err != nil {
 		t.Fatal(err)
 	}

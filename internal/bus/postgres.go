@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,11 +23,15 @@ const (
 // one connection that coalesces them.
 type Postgres struct {
 	*Local
-	url  string
-	log  *slog.Logger
-	out  chan []string
-	stop context.CancelFunc
-	done chan struct{}
+	url string
+	// notifying is how the session of sender connects.
+	notifying *pgx.ConnConfig
+	log       *slog.Logger
+	out       chan []string
+	stop      context.CancelFunc
+	done      chan struct{}
+	// sender is the session that notifies. What it says comes back, and has been heard.
+	sender atomic.Uint32
 }
 
 // NewPostgres connects and starts listening. Close ends it.
@@ -35,8 +40,10 @@ func NewPostgres(ctx context.Context, url string, log *slog.Logger) (*Postgres, 
 	if err != nil {
 		return nil, fmt.Errorf("listening for wake-ups: %w", err)
 	}
+	notifying := conn.Config()
+	notifying.RuntimeParams["synchronous_commit"] = "off" // nothing is to be on the disk
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	p := &Postgres{Local: NewLocal(), url: url, log: log, out: make(chan []string, 4096), stop: stop, done: make(chan struct{}, 2)}
+	p := &Postgres{Local: NewLocal(), url: url, notifying: notifying, log: log, out: make(chan []string, 4096), stop: stop, done: make(chan struct{}, 2)}
 	go p.receive(ctx, conn)
 	go p.send(ctx)
 	return p, nil
@@ -78,7 +85,9 @@ func (p *Postgres) receive(ctx context.Context, conn *pgx.Conn) {
 	for {
 		n, err := conn.WaitForNotification(ctx)
 		if err == nil {
-			p.Local.Wake(strings.Split(n.Payload, "\n"))
+			if n.PID != p.sender.Load() {
+				p.Local.Wake(strings.Split(n.Payload, "\n"))
+			}
 			continue
 		}
 		_ = conn.Close(context.WithoutCancel(ctx)) // broken or no longer wanted
@@ -130,10 +139,11 @@ func (p *Postgres) send(ctx context.Context) {
 func (p *Postgres) notify(ctx context.Context, conn **pgx.Conn, payload string) (err error) {
 	for range 2 { // once more on a new connection
 		if *conn == nil {
-			if *conn, err = pgx.Connect(ctx, p.url); err != nil {
+			if *conn, err = pgx.ConnectConfig(ctx, p.notifying); err != nil {
 				*conn = nil
 				return err
 			}
+			p.sender.Store((*conn).PgConn().PID())
 		}
 		if _, err = (*conn).Exec(ctx, `SELECT pg_notify($1, $2)`, channel, payload); err == nil {
 			return nil
