@@ -37,17 +37,10 @@ type thirdParty struct {
 	Signed      jsontext.Value `json:"signed"`
 }
 
-// enter opens the room for a change and loads what every change looks at. An
-// unknown room is refused in the words for a room that one is not in.
+// enter opens the room for a change and loads what every change looks at.
 func (s *Service) enter(tx *db.Tx, roomID id.RoomID, c change) (*room, error) {
-	r, err := s.open(tx, roomID)
-	if errors.Is(err, db.ErrNoRow) {
-		return nil, notJoined(c.caller, roomID)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return r, r.load(createKey, levelsKey, joinRulesKey, memberKey(c.caller), memberKey(c.target))
+	read := func() (opened, error) { return headForMembership(tx, roomID, c.caller, c.target) }
+	return s.openFor(tx, roomID, c.caller, read, whoMayKeys(c.caller, joinRulesKey, memberKey(c.target)))
 }
 
 // The checks of one change, in the order of precedence: the caller's membership,

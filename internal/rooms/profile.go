@@ -32,11 +32,8 @@ func (s *Service) WriteProfile(tx *db.Tx, userID id.UserID, roomIDs []id.RoomID)
 		return err
 	}
 	for _, roomID := range roomIDs {
-		r, err := s.open(tx, roomID)
+		r, err := s.enter(tx, roomID, change{caller: userID, target: userID})
 		if err != nil {
-			return err
-		}
-		if err := r.load(createKey, levelsKey, joinRulesKey, memberKey(userID)); err != nil {
 			return err
 		}
 		if r.membership(userID) != event.Join {

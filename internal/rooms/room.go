@@ -41,6 +41,8 @@ type room struct {
 	// begun says that this transaction made the room: all of its state is in state.
 	begun bool
 	dirty bool
+	// sent is the event that the same request has made before, if it has.
+	sent *id.EventID
 }
 
 // begin starts a room that does not exist yet. Its id is known once its create
@@ -85,37 +87,6 @@ func (r *room) create(creator id.UserID, content []byte, published bool) error {
 	}
 }
 
-// unknownVersion is the failure of opening a room of a version that this server
-// does not know: one of a newer server over the same database.
-type unknownVersion string
-
-// Error names the version.
-func (v unknownVersion) Error() string {
-	return fmt.Sprintf("the room has the unknown version %q", string(v))
-}
-
-// open takes the room's lock and reads its head, to write to it. It fails with
-// db.ErrNoRow if there is no such room.
-func (s *Service) open(tx *db.Tx, roomID id.RoomID) (*room, error) {
-	if err := tx.Lock("room", string(roomID)); err != nil {
-		return nil, err
-	}
-	return s.look(tx, roomID)
-}
-
-// look is open for those who only read.
-func (s *Service) look(tx *db.Tx, roomID id.RoomID) (*room, error) {
-	h, err := roomHead(tx, roomID)
-	if err != nil {
-		return nil, err
-	}
-	v, ok := event.VersionByID(h.version)
-	if !ok {
-		return nil, unknownVersion(h.version)
-	}
-	return &room{s: s, tx: tx, id: roomID, version: v, head: h, state: map[authrules.Key]*event.Event{}}, nil
-}
-
 // load reads the present state of the keys that are not loaded yet: one
 // statement, and one more for events that are not kept in memory.
 func (r *room) load(keys ...authrules.Key) error {
@@ -133,6 +104,12 @@ func (r *room) load(keys ...authrules.Key) error {
 	if err != nil {
 		return err
 	}
+	return r.loadAt(positions)
+}
+
+// loadAt reads the present state at some positions: no statement, but for events that are
+// not kept in memory.
+func (r *room) loadAt(positions []int64) error {
 	places := make([]place, len(positions))
 	for i, pos := range positions {
 		places[i] = place{pos, r.redactedPos}
@@ -307,10 +284,11 @@ func (r *room) close() error {
 // Append adds an event to a room as its sender may. Other packages use it; the
 // failures are those of the room endpoints.
 func (s *Service) Append(tx *db.Tx, d Draft) (Stored, error) {
-	r, err := s.open(tx, d.RoomID)
-	if errors.Is(err, db.ErrNoRow) {
-		return Stored{}, notJoined(d.Sender, d.RoomID)
+	var key authrules.Key // of a message, that of no state
+	if d.StateKey != nil {
+		key = authrules.Key{Type: d.Type, StateKey: *d.StateKey}
 	}
+	r, err := s.openForState(tx, d.RoomID, d.Sender, key)
 	if err != nil {
 		return Stored{}, err
 	}

@@ -54,7 +54,7 @@ func (s *Service) sendMessage(ctx context.Context, call *httpapi.Call, req sendM
 
 // send appends a message or a redaction, once for each transaction id.
 func (s *Service) send(ctx context.Context, d Draft) (eventID id.EventID, err error) {
-	err = s.db.Write(ctx, func(tx *db.Tx) error {
+	err = s.db.WriteLocked(ctx, "room", string(d.RoomID), func(tx *db.Tx) error {
 		eventID, err = s.sendIn(tx, d)
 		return err
 	})
@@ -64,19 +64,13 @@ func (s *Service) send(ctx context.Context, d Draft) (eventID id.EventID, err er
 func (s *Service) sendIn(tx *db.Tx, d Draft) (id.EventID, error) {
 	// The lock comes first: of two equal requests at once, the second must find
 	// what the first has done.
-	r, err := s.open(tx, d.RoomID)
-	if errors.Is(err, db.ErrNoRow) {
-		return "", notJoined(d.Sender, d.RoomID)
-	}
+	read := func() (opened, error) { return headForMessage(tx, d) }
+	r, err := s.openFor(tx, d.RoomID, d.Sender, read, whoMayKeys(d.Sender))
 	if err != nil {
 		return "", err
 	}
-	before, err := sentBefore(tx, d)
-	if !errors.Is(err, db.ErrNoRow) {
-		return before, err
-	}
-	if err := r.load(createKey, levelsKey, memberKey(d.Sender)); err != nil {
-		return "", err
+	if r.sent != nil {
+		return *r.sent, nil
 	}
 	if err := r.maySend(d); err != nil {
 		return "", err

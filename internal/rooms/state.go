@@ -2,7 +2,6 @@ package rooms
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -41,10 +40,7 @@ func (s *Service) setRoomStateWithKey(ctx context.Context, call *httpapi.Call, r
 	d := Draft{RoomID: req.RoomID, Type: req.EventType, StateKey: &req.StateKey, Sender: call.UserID, Content: req.Content}
 	var eventID id.EventID
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		r, err := s.open(tx, d.RoomID)
-		if errors.Is(err, db.ErrNoRow) {
-			return notJoined(d.Sender, d.RoomID)
-		}
+		r, err := s.openForState(tx, d.RoomID, d.Sender, authrules.Key{Type: d.Type, StateKey: *d.StateKey})
 		if err != nil {
 			return err
 		}
