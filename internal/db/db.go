@@ -64,12 +64,16 @@ type DB struct {
 	// PostgreSQL only.
 	pool *pgxpool.Pool
 	held *pgxpool.Conn // keeps others out, if alone
+	// leading has a place for who runs what has queued in writes.
+	leading chan struct{}
+
+	// writes are those that can share a commit.
+	writes chan *write
 
 	// SQLite only.
 	file    string // with the settings of a connection
 	readers readers
-	writer  chan *conn // the one connection that writes, while nobody does
-	writes  chan *write
+	writer  chan *conn    // the one connection that writes, while nobody does
 	closed  chan struct{} // closed by Close: no more writes
 	stopped chan struct{} // closed by Close: nobody writes or reads any more
 }

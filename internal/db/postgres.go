@@ -65,7 +65,7 @@ func (d *DB) openPostgres(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	d.pool = pool
+	d.pool, d.leading, d.writes = pool, make(chan struct{}, 1), make(chan *write, 1024)
 	var version int
 	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
 		return errors.Join(fmt.Errorf("database: %w", err), d.Close())

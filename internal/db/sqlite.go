@@ -27,6 +27,10 @@ type write struct {
 	err   error
 	panic any
 	done  chan struct{}
+
+	// On PostgreSQL: the lock that it needs, and whether it is to run alone.
+	lock  string
+	alone bool
 }
 
 const maxBatch = 128
@@ -237,9 +241,13 @@ func answer(batch []*write, err error) {
 	}
 }
 
-// call runs one closure.
+// call runs one closure over a connection.
 func (d *DB) call(c *conn, w *write) {
 	w.tx = &Tx{Now: d.now(), ctx: w.ctx, d: d, lite: c, write: true}
+	w.call()
+}
+
+func (w *write) call() {
 	defer func() { w.panic = recover() }()
 	w.err = w.f(w.tx)
 }

@@ -1,0 +1,153 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/narthex-matrix/narthex/internal/db"
+)
+
+func positions(t *testing.T, d *db.DB) (found []int64) {
+	t.Helper()
+	err := d.Read(t.Context(), func(tx *db.Tx) (err error) {
+		found, err = db.All(tx, db.Scalar[int64], `SELECT pos FROM notes`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestWriteLockedAtOnce holds that writes which share a commit fail, panic and succeed
+// each for itself.
+func TestWriteLockedAtOnce(t *testing.T) {
+	engines(t, func(t *testing.T, d *db.DB, _ *wakes) {
+		refusal := errors.New("refused")
+		var group sync.WaitGroup
+		var mu sync.Mutex
+		var kept []int64
+		for n := range int64(120) {
+			group.Go(func() {
+				defer func() {
+					if r := recover(); (r != nil) != (n%3 == 1) {
+						t.Errorf("%d: panics with %v", n, r)
+					}
+				}()
+				err := d.WriteLocked(t.Context(), "room", string(rune('a'+n%4)), func(tx *db.Tx) error {
+					if err := tx.Later(`INSERT INTO notes (pos, body) VALUES ($1, 'w')`, n); err != nil {
+						return err
+					}
+					switch n % 3 {
+					case 1:
+						panic("at the disco")
+					case 2:
+						return refusal
+					}
+					pos, err := tx.Next()
+					tx.AfterCommit(func() {
+						mu.Lock()
+						defer mu.Unlock()
+						kept = append(kept, pos)
+					})
+					return err
+				})
+				if n%3 == 2 && !errors.Is(err, refusal) || n%3 == 0 && err != nil {
+					t.Errorf("%d: %v", n, err)
+				}
+			})
+		}
+		group.Wait()
+		if found := positions(t, d); len(found) != 40 || slices.ContainsFunc(found, func(n int64) bool { return n%3 != 0 }) {
+			t.Errorf("stored: %v", found)
+		}
+		slices.Sort(kept)
+		if len(slices.Compact(kept)) != 40 {
+			t.Errorf("positions: %v", kept)
+		}
+	})
+}
+
+// TestAFailureOfOneWriteLeavesTheOthersAtOnce holds that a statement which fails in one of
+// the writes of a commit, when another has run it already, is that one's failure alone.
+func TestAFailureOfOneWriteLeavesTheOthersAtOnce(t *testing.T) {
+	engines(t, func(t *testing.T, d *db.DB, _ *wakes) {
+		var group sync.WaitGroup
+		for n := range int64(60) {
+			group.Go(func() {
+				err := d.WriteLocked(t.Context(), "room", "one", func(tx *db.Tx) error {
+					if n%6 == 0 { // the number is not there
+						if err := tx.Later(`UPDATE notes SET body = NULL WHERE pos = $1`, n+1000); err != nil {
+							return err
+						}
+						return tx.Later(`INSERT INTO notes (pos, body) VALUES ($1, NULL)`, n)
+					}
+					return tx.Later(`INSERT INTO notes (pos, body) VALUES ($1, 'w')`, n)
+				})
+				if (err != nil) != (n%6 == 0) {
+					t.Errorf("%d: %v", n, err)
+				}
+			})
+		}
+		group.Wait()
+		if found := positions(t, d); len(found) != 50 {
+			t.Errorf("stored: %v", found)
+		}
+	})
+}
+
+// TestALockOfAnotherHoldsUpNoOtherAtOnce holds that writes whose lock is free do not wait
+// for one whose lock is not.
+func TestALockOfAnotherHoldsUpNoOtherAtOnce(t *testing.T) {
+	engines(t, func(t *testing.T, d *db.DB, _ *wakes) {
+		if d.Dialect() == db.SQLite {
+			t.Skip("one writes at a time")
+		}
+		held, free := make(chan struct{}), make(chan struct{})
+		var group sync.WaitGroup
+		group.Go(func() {
+			err := d.Write(context.WithoutCancel(t.Context()), func(tx *db.Tx) error {
+				if err := tx.Lock("room", "taken"); err != nil {
+					return err
+				}
+				if _, err := db.Value[int64](tx, `SELECT 1`); err != nil {
+					return err
+				}
+				close(held)
+				<-free
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		<-held
+		insert := func(key string, n int64) {
+			err := d.WriteLocked(t.Context(), "room", key, func(tx *db.Tx) error {
+				return tx.Later(`INSERT INTO notes (pos, body) VALUES ($1, 'w')`, n)
+			})
+			if err != nil {
+				t.Errorf("%s: %v", key, err)
+			}
+		}
+		for n := range int64(3) {
+			group.Go(func() { insert("taken", n) })
+		}
+		var others sync.WaitGroup
+		for n := range int64(8) {
+			others.Go(func() { insert("free", 10+n) })
+		}
+		others.Wait() // for ever, if they wait for the lock
+		if found := positions(t, d); len(found) != 8 {
+			t.Errorf("stored: %v", found)
+		}
+		close(free)
+		group.Wait()
+		if found := positions(t, d); len(found) != 11 {
+			t.Errorf("stored: %v", found)
+		}
+	})
+}
