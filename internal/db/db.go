@@ -153,11 +153,21 @@ func (d *DB) Version(ctx context.Context) (version string, err error) {
 	return version, err
 }
 
+// statementError says which statement an error is of.
+type statementError struct {
+	statement string
+	err       error
+}
+
+func (e *statementError) Error() string { return e.statement + ": " + e.err.Error() }
+func (e *statementError) Unwrap() error { return e.err }
+
 // wrap puts the statement's first words into an error of the driver, and maps
 // the errors that features ask for.
 func wrap(err error, statement string) error {
-	if err == nil {
-		return nil
+	var wrapped *statementError
+	if err == nil || errors.As(err, &wrapped) {
+		return err
 	}
 	if isDuplicate(err) {
 		return ErrDuplicate
@@ -166,5 +176,5 @@ func wrap(err error, statement string) error {
 	if len(statement) > 60 {
 		statement = statement[:60] + "…"
 	}
-	return fmt.Errorf("%s: %w", statement, err)
+	return &statementError{statement, err}
 }
