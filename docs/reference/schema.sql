@@ -821,3 +821,8 @@ CREATE TABLE backup_tables (
 -- Owner: rooms. The position of the newest redaction in the room, 0 for none: events that a
 -- process keeps in memory are as the database has them as long as it is the same.
 ALTER TABLE rooms ADD COLUMN redacted_pos BIGINT NOT NULL DEFAULT 0;
+
+-- Step 22: events_relating
+-- Owner: rooms. The events of a room that relate to others, by position: a page of history
+-- asks which of its events later ones relate to, and nearly always none do.
+CREATE INDEX events_relating ON events (room_id, pos, relates_to) WHERE relates_to IS NOT NULL;

@@ -18,17 +18,24 @@ import (
 // that were written before, such as events, were looked through for repeated names
 // when they came in.
 func marshal(v any) ([]byte, error) {
-	if list, ok := v.(Written); ok {
-		return list.appendTo(nil), nil
+	if own, ok := v.(Writer); ok {
+		return own.AppendJSON(nil), nil
 	}
 	return json.Marshal(v, jsontext.AllowDuplicateNames(true))
 }
 
-// Written is an array of objects that this server wrote, such as events. It is not read
-// through again, as encoders do.
+// Writer is an answer that writes itself: it is mostly of what this server wrote before,
+// such as events, and is not read through again, as encoders do.
+type Writer interface {
+	// AppendJSON appends the answer.
+	AppendJSON(b []byte) []byte
+}
+
+// Written is an array of objects that this server wrote.
 type Written []jsontext.Value
 
-func (w Written) appendTo(b []byte) []byte {
+// AppendJSON appends the array.
+func (w Written) AppendJSON(b []byte) []byte {
 	n := 2
 	for _, v := range w {
 		n += len(v) + 1

@@ -29,7 +29,9 @@ func (s *Service) erasures(tx *db.Tx, viewer id.UserID, lists ...[]Stored) (e er
 	var senders []id.UserID
 	for _, list := range lists {
 		for _, st := range list {
-			senders = append(senders, st.Sender)
+			if n := len(senders); n == 0 || senders[n-1] != st.Sender {
+				senders = append(senders, st.Sender)
+			}
 		}
 	}
 	slices.Sort(senders)

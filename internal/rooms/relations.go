@@ -89,6 +89,18 @@ func Children(tx *db.Tx, parents []id.EventID, userID id.UserID, limit int) (out
 	return out, err
 }
 
+// ParentsAfter gives the events that those of a room after a position relate to, each as
+// often as there are. It reports false if there are more than limit, and then gives no
+// more than that.
+func ParentsAfter(tx *db.Tx, roomID id.RoomID, after int64, limit int) (parents []id.EventID, all bool, err error) {
+	parents, err = db.All(tx, db.Scalar[id.EventID], `SELECT relates_to FROM events WHERE room_id = $1 AND relates_to IS NOT NULL AND pos > $2
+		ORDER BY pos LIMIT $3`, roomID, after, limit+1)
+	if len(parents) > limit {
+		return parents[:limit], false, err
+	}
+	return parents, true, err
+}
+
 // Relating is who relates to an event, and by which type of relation.
 type Relating struct {
 	Parent  id.EventID

@@ -212,10 +212,39 @@ func load(tx *db.Tx, aggregates map[id.EventID]*aggregate) error {
 
 // clientEvents writes events of one room for clients, with bundles.
 func (s *Service) clientEvents(tx *db.Tx, viewer rooms.Viewer, roomID id.RoomID, r Reader, events []rooms.Stored) ([]jsontext.Value, error) {
-	var err error
-	viewer.Relations, err = s.Bundle(tx, viewer, map[id.RoomID]Reader{roomID: r}, events)
+	parents, err := parentsAmong(tx, roomID, events)
 	if err != nil {
 		return nil, err
 	}
+	if len(parents) > 0 {
+		if viewer.Relations, err = s.Bundle(tx, viewer, map[id.RoomID]Reader{roomID: r}, parents); err != nil {
+			return nil, err
+		}
+	}
 	return s.rooms.ClientEvents(tx, viewer, events)
+}
+
+// fewRelating is how many relations are looked at to leave out events without any.
+const fewRelating = 128
+
+// parentsAmong leaves out events of a room that nothing relates to, if there are few
+// enough relations since the oldest of them to say so: what relates to an event is newer,
+// and asking for the children of each event costs more than all else of a page.
+func parentsAmong(tx *db.Tx, roomID id.RoomID, events []rooms.Stored) ([]rooms.Stored, error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	oldest := events[0].Pos
+	for _, st := range events {
+		oldest = min(oldest, st.Pos)
+	}
+	parents, all, err := rooms.ParentsAfter(tx, roomID, oldest, fewRelating)
+	if err != nil || !all {
+		return events, err
+	}
+	related := make(map[id.EventID]bool, len(parents))
+	for _, p := range parents {
+		related[p] = true
+	}
+	return slices.DeleteFunc(slices.Clone(events), func(st rooms.Stored) bool { return !related[st.ID] }), nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/narthex-matrix/narthex/internal/canonicaljson"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/httpapi"
 	"github.com/narthex-matrix/narthex/internal/id"
@@ -25,6 +26,19 @@ type getRoomEventsResponse struct {
 	End   string           `json:"end,omitzero"`
 	Chunk []jsontext.Value `json:"chunk"`
 	State []jsontext.Value `json:"state,omitzero"`
+}
+
+// AppendJSON writes the answer.
+func (r getRoomEventsResponse) AppendJSON(b []byte) []byte {
+	b = canonicaljson.AppendString(append(b, `{"start":`...), r.Start)
+	if r.End != "" {
+		b = canonicaljson.AppendString(append(b, `,"end":`...), r.End)
+	}
+	b = httpapi.Written(r.Chunk).AppendJSON(append(b, `,"chunk":`...))
+	if r.State != nil {
+		b = httpapi.Written(r.State).AppendJSON(append(b, `,"state":`...))
+	}
+	return append(b, '}')
 }
 
 func (s *Service) getRoomEvents(ctx context.Context, call *httpapi.Call, req getRoomEventsRequest) (out getRoomEventsResponse, err error) {
