@@ -13,12 +13,13 @@ import (
 const ballast = 32 << 20
 
 // A server that allocates less than quiet while a tick lasts has nothing to do. What it
-// allocated since the last time must be worth a collection, which would have come about
-// now anyway.
+// allocated since the last time must be worth a collection: it comes at every eighth tick
+// at most, however little there is to do, and less often the less that is.
 const (
 	tick    = 2 * time.Second
 	quiet   = 4 << 20
-	worthIt = ballast
+	worthIt = 8 << 20
+	ticks   = 8
 )
 
 // giveBack returns memory to the system when the server has become quiet after work. The
@@ -47,7 +48,8 @@ type calm struct{ before, given uint64 }
 
 // after reports whether memory is to be given back at a tick.
 func (c *calm) after(allocated uint64) bool {
-	due := allocated-c.before < quiet && allocated-c.given >= worthIt
+	now := allocated - c.before
+	due := now < quiet && allocated-c.given >= max(worthIt, ticks*now)
 	c.before = allocated
 	if due {
 		c.given = allocated
