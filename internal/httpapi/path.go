@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 )
@@ -19,4 +20,13 @@ func plain(u *url.URL) bool {
 		return false
 	}
 	return u.RawPath == "" || strings.Count(path, "/") == strings.Count(u.RawPath, "/")
+}
+
+// methodName repeats a method only if it is an ordinary one.
+func methodName(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return m
+	}
+	return "such method"
 }

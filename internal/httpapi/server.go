@@ -60,6 +60,7 @@ type Call struct {
 	body    pausingBody
 	polls   bool         // it is a long poll
 	again   func() error // looks at the token once more
+	wait    *Wait        // what it waits for
 
 	// Queued is how long a long poll waited for its turn.
 	Queued time.Duration
@@ -118,6 +119,7 @@ type Server struct {
 	Observe func(Answer)
 
 	mux      *http.ServeMux
+	polls    map[string]map[string]*Route // the paths of long polls, by method
 	routes   []Route
 	stopping chan struct{}
 }
@@ -133,7 +135,7 @@ type Answer struct {
 
 // Handle registers routes. Paths must not clash.
 func (s *Server) Handle(routes []Route) {
-	s.mux = http.NewServeMux()
+	s.mux, s.polls = http.NewServeMux(), map[string]map[string]*Route{}
 	s.routes = routes
 	s.stopping = make(chan struct{})
 	methods := map[string]map[string]*Route{}
@@ -149,6 +151,9 @@ func (s *Server) Handle(routes []Route) {
 				panic("httpapi: two routes for " + r.Method + " " + path) // an init-time table
 			}
 			methods[path][r.Method] = r
+			if r.MayWait {
+				s.polls[path] = methods[path]
+			}
 		}
 	}
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
@@ -172,6 +177,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// The multiplexer would answer these by a redirect, and a body that is sent
 		// again would reach another resource; or it would find another one itself.
 		s.refuse(w, r, errcode.Unrecognized.New("This server has no such endpoint. A path may not have empty, . or .. segments; encode them, and every character that URLs encode."))
+	case s.polls[r.URL.EscapedPath()] != nil:
+		s.choose(w, r, s.polls[r.URL.EscapedPath()]) // less deep than by the multiplexer
 	default:
 		s.mux.ServeHTTP(w, r)
 	}
@@ -193,15 +200,6 @@ func (s *Server) refuseMethod(w http.ResponseWriter, r *http.Request, table map[
 	s.refuse(w, r, errcode.WrongMethod.New("This endpoint has no %s. It has %s.", methodName(r.Method), strings.Join(allow, ", ")))
 }
 
-// methodName repeats a method only if it is an ordinary one.
-func methodName(m string) string {
-	switch m {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
-		return m
-	}
-	return "such method"
-}
-
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, route *Route) {
 	call := s.newCall(r)
 	call.Op, call.maxBody = route.Op, route.MaxBody
@@ -215,6 +213,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, route *Route) {
 	defer wakes.Release(func() {
 		_ = http.NewResponseController(w).Flush() // the client may have gone
 	})
+	if route.MayWait {
+		s.poll(w, r, route, call)
+		return
+	}
 	answer, err := s.run(r, route, call)
 	call.place.leave() // a client that reads slowly keeps no place
 	s.answer(w, r, route, call, answer, err)
@@ -266,7 +268,7 @@ func (s *Server) run(r *http.Request, route *Route, call *Call) (answer any, err
 	case IdentityUser:
 		err = s.authenticateIdentity(r, route, call)
 	default:
-		err = call.Aside(func() error { return s.authenticate(r, route, call) })
+		err = s.authenticate(r, route, call)
 		if route.MayWait { // others have no use for it
 			call.again = func() error { return s.authenticate(r, route, call) }
 		}

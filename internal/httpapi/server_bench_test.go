@@ -36,11 +36,7 @@ func knowing() *httpapi.Server {
 	s.Handle([]httpapi.Route{
 		httpapi.JSON("GET /whoami", "who", httpapi.User, httpapi.Cheap, who),
 		httpapi.JSON("GET /sync", "sync", httpapi.User, httpapi.Cheap, func(_ context.Context, call *httpapi.Call, _ nothing) (who whoIs, err error) {
-			err = call.Aside(func() error {
-				who.UserID = call.UserID
-				return call.StillAllowed()
-			})
-			return who, err
+			return whoIs{call.UserID}, call.StillAllowed()
 		}).Waits(),
 	})
 	return s

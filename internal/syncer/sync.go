@@ -69,14 +69,11 @@ func (s *Service) sync(ctx context.Context, call *httpapi.Call, req syncRequest)
 	w := &wish{
 		userID: call.UserID, deviceID: call.DeviceID, presence: state, fullState: req.FullState, stateAfter: req.UseStateAfter, waits: wait > 0,
 	}
-	var found *reading
-	err := call.Aside(func() (err error) {
-		if w.filter, err = s.filter(ctx, call.UserID, req.Filter); err != nil {
-			return err
-		}
-		found, err = s.begin(ctx, w, since)
-		return err
-	})
+	var err error
+	if w.filter, err = s.filter(ctx, call.UserID, req.Filter); err != nil {
+		return nil, err
+	}
+	found, err := s.begin(ctx, w, since)
 	if err != nil || wait == 0 || !found.answer.empty() {
 		return found.response(), err
 	}
@@ -142,46 +139,40 @@ func (s *Service) filter(ctx context.Context, userID id.UserID, text string) (f 
 	return f, err
 }
 
-// await reads until there is something to answer or the time is up. A client that
-// goes away and a server that stops end it as well.
-func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since int64, wait time.Duration, found *reading) (_ *syncResponse, err error) {
+// await looks once more, and has the request wait until there is something to answer or
+// the time is up.
+func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since int64, wait time.Duration, found *reading) (*syncResponse, error) {
 	// Others must not wait for the end of this request to hear of its presence.
 	db.ReleaseWakes(ctx)
 	// What comes between the first reading and the subscription is found by the
 	// second.
 	waiter := s.bus.Subscribe(append(found.keys(), bus.User(w.userID))...)
-	defer waiter.Close()
-	turn := min(wait, bus.Reread)
-	timer := time.NewTimer(turn)
-	defer timer.Stop()
-	for woken, over := false, false; ; {
-		err = call.Aside(func() (err error) {
-			found, err = s.read(ctx, w, since, found)
-			if err == nil && (woken || !found.answer.empty()) {
-				// The session may be over: what came after its end is not told.
-				err = call.StillAllowed()
-			}
-			return err
-		})
-		if err != nil || over || !found.answer.empty() {
-			return found.response(), err
-		}
-		woken = false
-		call.Pause() // while it waits it takes no other request's turn
-		select {
-		case <-waiter.C:
-			woken = true
-		case <-timer.C: // to read again, or to answer
-			wait -= turn
-			over, turn = wait <= 0, min(wait, bus.Reread)
-			timer.Reset(turn)
-		case <-call.Stopping:
+	look := func(why httpapi.Reason) (answer any, err error) {
+		if why == httpapi.Stopping {
 			return found.response(), nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
 		}
-		call.Resume()
+		if found, err = s.read(ctx, w, since, found); err != nil {
+			return nil, err
+		}
+		some := !found.answer.empty()
+		if why == httpapi.News || some {
+			// The session may be over: what came after its end is not told.
+			if err := call.StillAllowed(); err != nil {
+				return nil, err
+			}
+		}
+		if some || why == httpapi.TimeUp {
+			return found.response(), nil
+		}
+		return nil, nil
 	}
+	answer, err := look(httpapi.TurnOver)
+	if err != nil || answer != nil {
+		waiter.Close()
+		return found.response(), err
+	}
+	call.Await(&httpapi.Wait{News: waiter.C, Turn: bus.Reread, Most: wait, Look: look, End: waiter.Close})
+	return nil, nil
 }
 
 func (s *Service) read(ctx context.Context, w *wish, since int64, before *reading) (found *reading, err error) {
