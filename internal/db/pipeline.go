@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -20,7 +21,7 @@ type pipeline struct {
 	ctx   context.Context
 	conn  *pgxpool.Conn
 	pipe  *pgconn.Pipeline
-	stmts statements
+	stmts *statements
 	// begin is what begins the transaction. It goes with the first statement.
 	begin string
 	// unread are the statements that were sent and whose results were not read, and ""
@@ -29,6 +30,7 @@ type pipeline struct {
 	heard  bool  // the other side has answered, or was told to commit
 	dead   bool  // the connection is closed
 	left   bool  // somebody else closes it
+	trying bool  // a lock was asked for, and the answer was not read
 	err    error // why it takes no more statements
 
 	rows   pgRows
@@ -38,7 +40,10 @@ type pipeline struct {
 }
 
 // statements are those that a connection keeps prepared.
-type statements map[string]*prepared
+type statements struct {
+	byText map[string]*prepared
+	names  int // so many were given
+}
 
 type prepared struct {
 	*pgconn.StatementDescription
@@ -64,8 +69,8 @@ func (d *DB) pipeline(ctx context.Context, begin string) (*pipeline, error) {
 		return nil, err
 	}
 	c := conn.Conn().PgConn()
-	stmts, _ := c.CustomData()[statementsKey].(statements)
-	if len(stmts) >= maxPrepared {
+	stmts, _ := c.CustomData()[statementsKey].(*statements)
+	if stmts != nil && stmts.names >= maxPrepared {
 		if err := c.Exec(ctx, `DEALLOCATE ALL`).Close(); err != nil {
 			conn.Release()
 			return nil, err
@@ -73,7 +78,7 @@ func (d *DB) pipeline(ctx context.Context, begin string) (*pipeline, error) {
 		stmts = nil
 	}
 	if stmts == nil {
-		stmts = statements{}
+		stmts = &statements{byText: map[string]*prepared{}}
 		c.CustomData()[statementsKey] = stmts
 	}
 	return &pipeline{ctx: ctx, conn: conn, pipe: c.StartPipeline(ctx), stmts: stmts, begin: begin, text: make([]byte, 0, 256)}, nil
@@ -121,10 +126,11 @@ func (p *pipeline) send(statement string, args []any) error {
 }
 
 func (p *pipeline) prepare(statement string) (*prepared, error) {
-	if st := p.stmts[statement]; st != nil {
+	if st := p.stmts.byText[statement]; st != nil {
 		return st, nil
 	}
-	name := "narthex" + strconv.Itoa(len(p.stmts))
+	p.stmts.names++
+	name := "narthex" + strconv.Itoa(p.stmts.names)
 	p.pipe.SendPrepare(name, statement, nil)
 	p.unread = append(p.unread, statement)
 	result, err := p.exchange()
@@ -144,7 +150,7 @@ func (p *pipeline) prepare(statement string) (*prepared, error) {
 		}
 		st.results = append(st.results, format)
 	}
-	p.stmts[statement] = st
+	p.stmts.byText[statement] = st
 	return st, nil
 }
 
@@ -189,10 +195,29 @@ func (p *pipeline) encode(st *prepared, args []any) error {
 	return nil
 }
 
+// tryLock, sent by try, ends the transaction with errTaken if another one has the lock.
+const tryLock = `SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))`
+
+var errTaken = errors.New("db: another transaction has the lock")
+
+func (p *pipeline) try(lock string) error {
+	p.trying = true
+	return p.send(tryLock, []any{lock})
+}
+
+// granted fails with errTaken unless the lock that was tried is held.
+func (p *pipeline) granted() error {
+	if !p.trying {
+		return p.err
+	}
+	_, err := p.exchange()
+	return err
+}
+
 // exchange sends what is to be sent, and gives the result of the last statement.
 func (p *pipeline) exchange() (result any, err error) {
 	p.unread = append(p.unread, "")
-	last := len(p.unread) - 2
+	last, taken := len(p.unread)-2, false
 	if err := p.pipe.Sync(); err != nil {
 		return nil, p.fail(err, p.unread[last])
 	}
@@ -201,11 +226,17 @@ func (p *pipeline) exchange() (result any, err error) {
 			return nil, p.fail(err, statement)
 		}
 		p.heard = true
-		if rows, ok := result.(*pgconn.ResultReader); ok && i < last {
+		if rows, ok := result.(*pgconn.ResultReader); ok && (i < last || statement == tryLock) {
+			if statement == tryLock {
+				p.trying, taken = false, rows.NextRow() && string(rows.Values()[0]) != "t"
+			}
 			if _, err := rows.Close(); err != nil {
 				return nil, p.fail(err, statement)
 			}
 		}
+	}
+	if taken {
+		return nil, p.fail(errTaken, tryLock)
 	}
 	p.unread = append(p.unread[:0], "") // the end of this exchange
 	return result, nil

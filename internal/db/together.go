@@ -82,6 +82,9 @@ func (d *DB) together() {
 		if err != nil || done == 0 {
 			return err
 		}
+		if err := p.granted(); err != nil {
+			return err
+		}
 		committing = true
 		fault(faultUncommitted)
 		err = p.commit()
@@ -106,6 +109,13 @@ func (d *DB) together() {
 // runTogether runs each closure of which the lock is free in a savepoint of its own, and
 // gives how many of them succeeded.
 func (d *DB) runTogether(p *pipeline, batch []*write) (done int, err error) {
+	if len(batch) == 1 { // nothing is undone with it: if its lock is taken, everything is
+		batch[0].alone, batch[0].err, batch[0].panic = false, nil, nil
+		if err := p.try(batch[0].lock); err != nil {
+			return 0, err
+		}
+		return d.runLocked(p, batch[0])
+	}
 	names := make([]string, len(batch))
 	for i, w := range batch {
 		names[i] = w.lock
@@ -131,9 +141,6 @@ func (d *DB) runTogether(p *pipeline, batch []*write) (done int, err error) {
 	for _, w := range batch {
 		if w.alone {
 			continue
-		}
-		if len(batch) == 1 { // nothing is undone with it
-			return d.runLocked(p, w)
 		}
 		if err := p.send(`SAVEPOINT w`, nil); err != nil {
 			return 0, err

@@ -10,6 +10,16 @@ import (
 	"github.com/narthex-matrix/narthex/internal/db"
 )
 
+// waiting counts the sessions that wait for a lock.
+func waiting(t *testing.T, d *db.DB) int64 {
+	t.Helper()
+	n, err := db.ReadOne(t.Context(), d, db.Scalar[int64], `SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func positions(t *testing.T, d *db.DB) (found []int64) {
 	t.Helper()
 	err := d.Read(t.Context(), func(tx *db.Tx) (err error) {
@@ -133,8 +143,18 @@ func TestALockOfAnotherHoldsUpNoOtherAtOnce(t *testing.T) {
 				t.Errorf("%s: %v", key, err)
 			}
 		}
-		for n := range int64(3) {
-			group.Go(func() { insert("taken", n) })
+		group.Go(func() { insert("taken", 0) })
+		for waiting(t, d) == 0 { // until it waits
+		}
+		if found := positions(t, d); len(found) != 0 {
+			t.Errorf("stored without the lock: %v", found)
+		}
+		for n := range int64(2) {
+			group.Go(func() { insert("taken", 1+n) })
+		}
+		// One that comes alone learns of the lock late, and keeps nothing without it.
+		if err := d.WriteLocked(t.Context(), "room", "free", func(*db.Tx) error { return nil }); err != nil {
+			t.Error(err)
 		}
 		var others sync.WaitGroup
 		for n := range int64(8) {
