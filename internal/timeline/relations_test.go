@@ -116,6 +116,32 @@ func TestThreadsOfARoom(t *testing.T) {
 	}
 }
 
+// TestBundlesAmongManyRelations holds that an event has its bundle however many relations
+// of others came after it: up to 128 are looked at to see that it has any.
+func TestBundlesAmongManyRelations(t *testing.T) {
+	srv := apitest.New(t)
+	alice := srv.User(t, "alice")
+	room := alice.CreateRoom(t)
+	message, other := room.Send(t, alice, "helo"), room.Send(t, alice, "other")
+	for i := range 127 {
+		relate(t, alice, room, "m.reference", other, fmt.Sprint(i))
+	}
+	if r := one(t, alice, room, message).Unsigned.Relations.Replace; r != nil {
+		t.Errorf("nothing relates to it: got %+v", r)
+	}
+	edit := relate(t, alice, room, "m.replace", message, "hello") // the 128th
+	for range 3 {
+		if r := one(t, alice, room, message).Unsigned.Relations.Replace; r == nil || r.ID != edit {
+			t.Errorf("got %+v, want the edit %s", r, edit)
+		}
+		relate(t, alice, room, "m.reference", other, "more")
+	}
+	edit = relate(t, alice, room, "m.replace", message, "hello!") // one of those that are not looked at
+	if r := one(t, alice, room, message).Unsigned.Relations.Replace; r == nil || r.ID != edit {
+		t.Errorf("got %+v, want the newest edit %s", r, edit)
+	}
+}
+
 func TestEditsAreBundled(t *testing.T) {
 	srv := apitest.New(t)
 	alice, bob, carol := srv.User(t, "alice"), srv.User(t, "bob"), srv.User(t, "carol")
