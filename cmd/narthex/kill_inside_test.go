@@ -39,6 +39,9 @@ var halves = []struct{ what, count string }{
 		WHERE st.type = 'm.room.member' AND st.until_pos = 9223372036854775807 AND m.user_id IS NULL`},
 	{"K2: rooms do not know how many are in them", `SELECT COUNT(*) FROM rooms r
 		WHERE r.joined_count <> (SELECT COUNT(*) FROM room_members m WHERE m.room_id = r.room_id AND m.membership = 'join')`},
+	{"rooms show an old name, and no job changes that", `SELECT COUNT(*) FROM room_members m WHERE m.membership = 'join' AND m.user_id LIKE '@namer:%'
+		AND EXISTS (SELECT 1 FROM profile_fields p WHERE p.user_id = m.user_id AND p.name = 'displayname' AND p.searched <> lower(COALESCE(m.displayname, '')))
+		AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = 'profile.update_rooms' AND j.id LIKE m.user_id || ' %')`},
 }
 
 // lookForHalves reads the database as the last kill has left it.

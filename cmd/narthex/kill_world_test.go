@@ -344,6 +344,7 @@ func (w *world) settleIn(rootToken string, seed uint64) {
 		newKeeper(w.newSurvivor("keeper", rooms...), random()),
 		&registrar{survivor: w.survivor()},
 		&administrator{survivor: root, target: w.newSurvivor("target").userID, suspended: false},
+		newNamer(w.newSurvivor("namer")),
 		&uploader{survivor: w.newSurvivor("uploader")},
 		newRefresher(w.newSurvivor("refresher"), "refresher"),
 	)
