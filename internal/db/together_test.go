@@ -116,6 +116,33 @@ func TestALockOfAnotherHoldsUpNoOtherAtOnce(t *testing.T) {
 		if d.Dialect() == db.SQLite {
 			t.Skip("one writes at a time")
 		}
+		insert := func(key string, n int64) {
+			err := d.WriteLocked(t.Context(), "room", key, func(tx *db.Tx) error {
+				return tx.Later(`INSERT INTO notes (pos, body) VALUES ($1, 'w') ON CONFLICT DO NOTHING`, n)
+			})
+			if err != nil {
+				t.Errorf("%s: %v", key, err)
+			}
+		}
+		// Each connection gets to know the statements: then the lock is all that there is
+		// to wait for before the commit.
+		var know func(others int) error
+		know = func(others int) error {
+			return d.Write(t.Context(), func(tx *db.Tx) error {
+				if others > 0 {
+					if err := know(others - 1); err != nil {
+						return err
+					}
+				}
+				if _, err := tx.Exec(`SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))`, "x"); err != nil {
+					return err
+				}
+				return tx.Later(`INSERT INTO notes (pos, body) VALUES ($1, 'w') ON CONFLICT DO NOTHING`, 9)
+			})
+		}
+		if err := know(3); err != nil {
+			t.Fatal(err)
+		}
 		held, free := make(chan struct{}), make(chan struct{})
 		var group sync.WaitGroup
 		group.Go(func() {
@@ -135,18 +162,10 @@ func TestALockOfAnotherHoldsUpNoOtherAtOnce(t *testing.T) {
 			}
 		})
 		<-held
-		insert := func(key string, n int64) {
-			err := d.WriteLocked(t.Context(), "room", key, func(tx *db.Tx) error {
-				return tx.Later(`INSERT INTO notes (pos, body) VALUES ($1, 'w')`, n)
-			})
-			if err != nil {
-				t.Errorf("%s: %v", key, err)
-			}
-		}
 		group.Go(func() { insert("taken", 0) })
 		for waiting(t, d) == 0 { // until it waits
 		}
-		if found := positions(t, d); len(found) != 0 {
+		if found := positions(t, d); len(found) != 1 {
 			t.Errorf("stored without the lock: %v", found)
 		}
 		for n := range int64(2) {
@@ -161,12 +180,12 @@ func TestALockOfAnotherHoldsUpNoOtherAtOnce(t *testing.T) {
 			others.Go(func() { insert("free", 10+n) })
 		}
 		others.Wait() // for ever, if they wait for the lock
-		if found := positions(t, d); len(found) != 8 {
+		if found := positions(t, d); len(found) != 9 {
 			t.Errorf("stored: %v", found)
 		}
 		close(free)
 		group.Wait()
-		if found := positions(t, d); len(found) != 11 {
+		if found := positions(t, d); len(found) != 12 {
 			t.Errorf("stored: %v", found)
 		}
 	})
