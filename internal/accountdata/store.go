@@ -85,14 +85,24 @@ func (s *Service) IgnoredUsers(tx *db.Tx, userID id.UserID) (map[id.UserID]bool,
 	if errors.Is(err, db.ErrNoRow) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
+	return ReadIgnored(content, userID), err
+}
+
+// What statements of others are made of that read more than this: of the user $1, the
+// list that [ReadIgnored] reads, and whether there is account data after position $3.
+const (
+	IgnoredList = `(SELECT content FROM account_data WHERE user_id = $1 AND room_id = '' AND type = 'm.ignored_user_list')`
+	HasNews     = `EXISTS (SELECT 1 FROM account_data WHERE user_id = $1 AND pos > $3)`
+)
+
+// ReadIgnored gives the users whom a content of m.ignored_user_list ignores, as
+// [Service.IgnoredUsers] does. The content is nil if there is none.
+func ReadIgnored(content []byte, userID id.UserID) map[id.UserID]bool {
 	var list struct {
 		Users map[string]jsontext.Value `json:"ignored_users"`
 	}
-	if json.Unmarshal(content, &list) != nil {
-		return nil, nil
+	if content == nil || json.Unmarshal(content, &list) != nil {
+		return nil
 	}
 	ignored := make(map[id.UserID]bool, len(list.Users))
 	for name := range list.Users {
@@ -100,5 +110,5 @@ func (s *Service) IgnoredUsers(tx *db.Tx, userID id.UserID) (map[id.UserID]bool,
 			ignored[u] = true
 		}
 	}
-	return ignored, nil
+	return ignored
 }

@@ -5,6 +5,10 @@ import (
 	"github.com/narthex-matrix/narthex/internal/id"
 )
 
+// HasDeviceLists is the part of a statement that says whether anybody's device list changed
+// after position $3.
+const HasDeviceLists = `EXISTS (SELECT 1 FROM device_list_changes WHERE pos > $3)`
+
 // DeviceListChanges gives everyone whose device list changed after a position, up
 // to and including another.
 func DeviceListChanges(tx *db.Tx, after, upTo int64) ([]id.UserID, error) {

@@ -40,6 +40,9 @@ func scanErasure(r db.Row) (e erasure, err error) {
 
 const erasures = `SELECT user_id, erased_pos FROM users WHERE erased_pos IS NOT NULL `
 
+// HasErased is the part of a statement that says whether any account was erased.
+const HasErased = `EXISTS (SELECT 1 FROM users WHERE erased_pos IS NOT NULL AND user_id > '')`
+
 // Erasures gives, for those users who had their accounts erased, the position at
 // which it happened. Whoever joins a room later gets redacted copies of their events.
 func (s *Service) Erasures(tx *db.Tx, users []id.UserID) (map[id.UserID]int64, error) {

@@ -6,7 +6,15 @@ import "sync"
 type Local struct {
 	mu      sync.Mutex
 	waiters map[string]map[*Waiter]struct{}
+	now     Moment
+	recent  [remembered]string // the keys that were woken last, by moment
 }
+
+// Moment counts the keys that were woken.
+type Moment uint64
+
+// remembered is how many keys are known that were woken.
+const remembered = 256
 
 // NewLocal makes a bus without waiters.
 func NewLocal() *Local {
@@ -29,6 +37,30 @@ func (b *Local) Subscribe(keys ...string) *Waiter {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	w.add(keys)
+	return w
+}
+
+// Now is the present moment, to be taken before the read whose end [Local.SubscribeSince]
+// follows.
+func (b *Local) Now() Moment {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now
+}
+
+// SubscribeSince is Subscribe for one who has read already. The waiter is woken at once
+// if one of its keys may have been woken since a moment.
+func (b *Local) SubscribeSince(since Moment, keys ...string) *Waiter {
+	w := b.Subscribe(keys...)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	missed := b.now-since > remembered
+	for m := since; m < b.now && !missed; m++ {
+		_, missed = b.waiters[b.recent[m%remembered]][w]
+	}
+	if missed {
+		w.wake()
+	}
 	return w
 }
 
@@ -77,6 +109,8 @@ func (b *Local) Wake(keys []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, k := range keys {
+		b.recent[b.now%remembered] = k
+		b.now++
 		for w := range b.waiters[k] {
 			w.wake()
 		}
@@ -87,6 +121,7 @@ func (b *Local) Wake(keys []string) {
 func (b *Local) WakeAll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.now += remembered + 1
 	for _, set := range b.waiters {
 		for w := range set {
 			w.wake()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -158,25 +159,37 @@ func putFallbackKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, keys []d
 	return nil
 }
 
+// Unclaimed is the part of a statement that gives what [ReadUnclaimed] reads, of the device
+// $2 of the user $1: algorithms, which have no colon, and numbers of keys; no number
+// stands for a fallback key.
+const Unclaimed = `COALESCE((SELECT string_agg(k.algorithm || ':' || k.keys, ':') FROM (
+	SELECT algorithm, CAST(COUNT(*) AS TEXT) AS keys FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND claimed_ts IS NULL GROUP BY algorithm
+	UNION ALL SELECT algorithm, '' FROM fallback_keys WHERE user_id = $1 AND device_id = $2 AND NOT used) AS k), '')`
+
 // UnclaimedKeys gives what others can still claim of a device: the number of one-time
 // keys by algorithm, among them always the one that every client uses, and the
 // algorithms of fallback keys that nobody has claimed, sorted.
 func (s *Service) UnclaimedKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID) (oneTime map[string]int64, fallback []string, err error) {
+	text, err := db.Value[string](tx, `SELECT `+Unclaimed, userID, deviceID)
+	if err != nil {
+		return nil, nil, err
+	}
+	return ReadUnclaimed(text)
+}
+
+// ReadUnclaimed reads what [Unclaimed] gives, as [Service.UnclaimedKeys] does.
+func ReadUnclaimed(text string) (oneTime map[string]int64, fallback []string, err error) {
 	oneTime = map[string]int64{"signed_curve25519": 0}
-	err = db.Each(tx, func(r db.Row) error {
-		var algorithm string
-		var n *int64 // null: a fallback key
-		if err := r.Scan(&algorithm, &n); err != nil {
-			return err
-		}
-		if n == nil {
+	for text != "" {
+		var algorithm, keys string
+		algorithm, text, _ = strings.Cut(text, ":")
+		keys, text, _ = strings.Cut(text, ":")
+		if keys == "" {
 			fallback = append(fallback, algorithm)
-		} else {
-			oneTime[algorithm] = *n
+		} else if oneTime[algorithm], err = strconv.ParseInt(keys, 10, 64); err != nil {
+			return nil, nil, err
 		}
-		return nil
-	}, `SELECT algorithm, COUNT(*) FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND claimed_ts IS NULL GROUP BY algorithm
-		UNION ALL SELECT algorithm, NULL FROM fallback_keys WHERE user_id = $1 AND device_id = $2 AND NOT used`, userID, deviceID)
+	}
 	slices.Sort(fallback)
-	return oneTime, fallback, err
+	return oneTime, fallback, nil
 }

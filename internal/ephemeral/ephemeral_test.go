@@ -315,8 +315,9 @@ func TestSeen(t *testing.T) {
 		var s *ephemeral.Service
 		read(t, srv, func(own *ephemeral.Service, _ *db.Tx) error { s = own; return nil })
 		due := false
-		srv.Read(t, func(tx *db.Tx) (err error) {
-			due, err = s.SeeDue(tx, alice.UserID, claim)
+		srv.Read(t, func(tx *db.Tx) error {
+			times, err := db.Value[string](tx, `SELECT `+ephemeral.Times, alice.UserID)
+			due = s.SeeDue(times, claim, tx.Now)
 			return err
 		})
 		srv.Write(t, func(tx *db.Tx) error { return s.See(tx, alice.UserID, claim) })

@@ -3,6 +3,8 @@ package ephemeral
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/narthex-matrix/narthex/internal/bus"
@@ -163,14 +165,26 @@ func (s *Service) getPresence(ctx context.Context, call *httpapi.Call, req getPr
 	return out, err
 }
 
-// SeeDue reports whether [Service.See] has anything to write. Mostly it has not: the
-// times are brought up to date every half minute.
-func (s *Service) SeeDue(tx *db.Tx, userID id.UserID, claimed State) (bool, error) {
+// What statements of others are made of that read more than this: what [Service.SeeDue]
+// asks for, of the user $1, and whether anybody's presence changed after position $3.
+const (
+	Times       = `COALESCE((SELECT presence || ' ' || last_active_ts || ' ' || seen_ts FROM presence WHERE user_id = $1), '')`
+	HasPresence = `EXISTS (SELECT 1 FROM presence WHERE pos > $3)`
+)
+
+// SeeDue reports whether [Service.See] has anything to write at a time, given the user's
+// [Times]. Mostly it has not: the times are brought up to date every half minute.
+func (s *Service) SeeDue(times string, claimed State, now time.Time) bool {
 	if !s.presence || claimed == Offline {
-		return false, nil
+		return false
 	}
-	p, err := presenceOf(tx, userID)
-	return seen(&p, claimed, tx.Now.UnixMilli()) != nothing, err
+	p := Presence{State: Offline}
+	if fields := strings.Fields(times); len(fields) == 3 {
+		p.State = State(fields[0])
+		p.LastActive, _ = strconv.ParseInt(fields[1], 10, 64) // they are numbers
+		p.seen, _ = strconv.ParseInt(fields[2], 10, 64)
+	}
+	return seen(&p, claimed, now.UnixMilli()) != nothing
 }
 
 // See notes that a device of the user has synced and claims a state. Being idle on

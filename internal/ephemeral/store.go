@@ -7,6 +7,17 @@ import (
 	"github.com/narthex-matrix/narthex/internal/id"
 )
 
+// HasRoomNews is the part of a statement that says whether anybody, in any room, set a
+// receipt after position $3, or started or stopped typing.
+const HasRoomNews = `(EXISTS (SELECT 1 FROM receipts WHERE pos > $3) OR EXISTS (SELECT 1 FROM typing WHERE pos > $3))`
+
+// RoomsWithNews gives the rooms in which somebody set a receipt after position from and
+// up to to, or started or stopped typing.
+func (s *Service) RoomsWithNews(tx *db.Tx, from, to int64) ([]id.RoomID, error) {
+	return db.All(tx, db.Scalar[id.RoomID], `SELECT room_id FROM receipts WHERE pos > $1 AND pos <= $2
+		UNION SELECT room_id FROM typing WHERE pos > $1 AND pos <= $2`, from, to)
+}
+
 // changedRooms gives those of the rooms that a statement finds between two
 // positions. There are at most as many changes as positions, so where those are
 // few it looks at them, and else into each room. The second statement ends with

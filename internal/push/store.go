@@ -73,30 +73,23 @@ func (s *Service) PushRules(tx *db.Tx, userID id.UserID) (jsontext.Value, int64,
 	return raw, pos, err
 }
 
-// ChangedSince reports whether /sync must send m.push_rules: from 0 always, and
-// otherwise if they changed after position from and up to to.
-func (s *Service) ChangedSince(tx *db.Tx, userID id.UserID, from, to int64) (bool, error) {
-	if from == 0 {
-		return true, nil
-	}
-	return db.Value[bool](tx, `SELECT EXISTS (SELECT 1 FROM push_rules WHERE user_id = $1 AND pos > $2 AND pos <= $3)`, userID, from, to)
-}
+// Changed is the part of a statement that gives the position at which the push rules of
+// the user $1 were changed last; 0 for never.
+const Changed = `COALESCE((SELECT pos FROM push_rules WHERE user_id = $1), 0)`
 
-// Rules gives the user's push rules, compiled, and the position of their last
-// change.
-func (s *Service) Rules(tx *db.Tx, userID id.UserID) (*Rules, int64, error) {
-	row, err := changesRowOf(tx, userID)
-	if err != nil || row.pos == 0 {
-		return defaultRules, 0, err
+// compiled gives the user's push rules, which were changed last at a position.
+func (s *Service) compiled(tx *db.Tx, userID id.UserID, pos int64) (*Rules, error) {
+	if pos == 0 {
+		return defaultRules, nil
 	}
-	if kept, ok := s.rules.GetIfPresent(userID); ok && kept.pos == row.pos {
-		return kept.rules, kept.pos, nil
+	if kept, ok := s.rules.GetIfPresent(userID); ok && kept.pos == pos {
+		return kept.rules, nil
 	}
-	var c changes
-	if err := json.Unmarshal(row.raw, &c); err != nil {
-		return nil, 0, err
+	c, pos, err := changesOf(tx, userID)
+	if err != nil {
+		return nil, err
 	}
-	kept := compiledRules{compile(c.full()), row.pos}
+	kept := compiledRules{compile(c.full()), pos}
 	s.rules.Set(userID, kept)
-	return kept.rules, kept.pos, nil
+	return kept.rules, nil
 }

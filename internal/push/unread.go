@@ -1,6 +1,7 @@
 package push
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -20,11 +21,12 @@ import (
 // stay the same.
 //
 // The cost grows with what is new since the last call, not with what is unread.
-func (s *Service) Unread(tx *db.Tx, userID id.UserID, reads []Read) (map[id.RoomID]Unread, error) {
-	c := counter{s: s, tx: tx, userID: userID}
-	if err := c.begin(); err != nil {
+func (s *Service) Unread(tx *db.Tx, reader Reader, reads []Read) (map[id.RoomID]Unread, error) {
+	rules, err := s.compiled(tx, reader.UserID, reader.RulesPos)
+	if err != nil {
 		return nil, err
 	}
+	c := counter{Reader: reader, s: s, tx: tx, rules: rules}
 	result := make(map[id.RoomID]Unread, len(reads))
 	return result, db.Chunks(reads, func(chunk []Read) error {
 		counted, err := c.count(chunk)
@@ -35,23 +37,31 @@ func (s *Service) Unread(tx *db.Tx, userID id.UserID, reads []Read) (map[id.Room
 	})
 }
 
+// Reader is for whom is counted, as the transaction sees it.
+type Reader struct {
+	UserID   id.UserID
+	Pos      int64 // the transaction's own
+	RulesPos int64 // what [Changed] gives
+	Ignored  map[id.UserID]bool
+	// Standings are those of [rooms.Standings], as far as they are known.
+	Standings map[id.RoomID]rooms.Standing
+}
+
 // counter is one call of Unread.
 type counter struct {
-	s        *Service
-	tx       *db.Tx
-	userID   id.UserID
-	pos      int64 // up to which the transaction sees
-	rules    *Rules
-	rulesPos int64
-	ignored  map[id.UserID]bool
+	Reader
+	s     *Service
+	tx    *db.Tx
+	rules *Rules
 }
 
 // countedRoom is a room on its way through a counter.
 type countedRoom struct {
-	read  Read
-	room  Room
-	tally *tally // of its own: the one in the cache does not change
-	news  []*newEvent
+	read     Read
+	standing rooms.Standing
+	room     Room
+	tally    *tally // of its own: the one in the cache does not change
+	news     []*newEvent
 }
 
 // newEvent is an event that no tally has seen, and what is found out of it.
@@ -60,17 +70,6 @@ type newEvent struct {
 	view    *View // nil for what cannot notify
 	verdict Verdict
 	thread  id.EventID // empty for none
-}
-
-func (c *counter) begin() (err error) {
-	if c.pos, err = c.tx.Position(); err != nil {
-		return err
-	}
-	if c.rules, c.rulesPos, err = c.s.Rules(c.tx, c.userID); err != nil {
-		return err
-	}
-	c.ignored, err = c.s.accountData.IgnoredUsers(c.tx, c.userID)
-	return err
 }
 
 // count counts in at most 512 rooms: a fixed number of statements for all of them.
@@ -96,8 +95,8 @@ func (c *counter) count(reads []Read) (map[id.RoomID]*countedRoom, error) {
 		return nil, err
 	}
 	for _, r := range counted {
-		r.tally.fold(c.userID, r.news)
-		r.tally.upTo = c.pos
+		r.tally.fold(c.UserID, r.news)
+		r.tally.upTo = c.Pos
 		c.keep(r)
 	}
 	return counted, nil
@@ -105,11 +104,7 @@ func (c *counter) count(reads []Read) (map[id.RoomID]*countedRoom, error) {
 
 // begun gives the rooms that the user is joined to, with the tallies to go on from.
 func (c *counter) begun(reads []Read) (map[id.RoomID]*countedRoom, error) {
-	ids := make([]id.RoomID, len(reads))
-	for i, r := range reads {
-		ids[i] = r.RoomID
-	}
-	standings, err := rooms.Standings(c.tx, c.userID, ids)
+	standings, err := c.standings(reads)
 	if err != nil {
 		return nil, err
 	}
@@ -120,10 +115,10 @@ func (c *counter) begun(reads []Read) (map[id.RoomID]*countedRoom, error) {
 		if !ok {
 			continue
 		}
-		t, known := c.start(read, basis{rulesPos: c.rulesPos, ignored: c.ignored, joined: standing.Joined})
-		room := Room{UserID: c.userID, DisplayName: standing.DisplayName, Members: standing.Members}
-		counted[read.RoomID] = &countedRoom{read: read, room: room, tally: t}
-		if !known || c.pos-t.upTo > maxScan { // positions are those of all rooms: at least as many as events
+		t, known := c.start(read, basis{rulesPos: c.RulesPos, ignored: c.Ignored, joined: standing.Joined})
+		room := Room{UserID: c.UserID, DisplayName: standing.DisplayName, Members: standing.Members}
+		counted[read.RoomID] = &countedRoom{read: read, standing: standing, room: room, tally: t}
+		if !known || c.Pos-t.upTo > maxScan { // positions are those of all rooms: at least as many as events
 			far = append(far, read.RoomID)
 		}
 	}
@@ -135,14 +130,30 @@ func (c *counter) begun(reads []Read) (map[id.RoomID]*countedRoom, error) {
 	return counted, err
 }
 
+// standings gives the standings in the rooms that the user is joined to.
+func (c *counter) standings(reads []Read) (map[id.RoomID]rooms.Standing, error) {
+	var unknown []id.RoomID
+	known := make(map[id.RoomID]rooms.Standing, len(reads))
+	for _, r := range reads {
+		if st, ok := c.Standings[r.RoomID]; ok {
+			known[r.RoomID] = st
+		} else {
+			unknown = append(unknown, r.RoomID)
+		}
+	}
+	more, err := rooms.Standings(c.tx, c.UserID, unknown)
+	maps.Copy(known, more)
+	return known, err
+}
+
 // start gives the tally to go on from: the one in the cache if it holds, without
 // what is read for good, or an empty one. A tally from after this transaction's
 // snapshot does not serve it, nor one that begins after the receipt.
 func (c *counter) start(read Read, b basis) (t *tally, known bool) {
 	after := max(b.joined, read.Unthreaded)
 	t = &tally{basis: b, after: after, upTo: after}
-	old, ok := c.s.tallies.GetIfPresent(tallyKey{c.userID, read.RoomID})
-	if !ok || !old.equal(b) || old.after > after || old.upTo > c.pos {
+	old, ok := c.s.tallies.GetIfPresent(tallyKey{c.UserID, read.RoomID})
+	if !ok || !old.equal(b) || old.after > after || old.upTo > c.Pos {
 		return t, false
 	}
 	t.upTo = max(old.upTo, after)
@@ -152,8 +163,8 @@ func (c *counter) start(read Read, b basis) (t *tally, known bool) {
 
 // keep puts the tally into the cache, unless one that knows more is there.
 func (c *counter) keep(r *countedRoom) {
-	key := tallyKey{c.userID, r.read.RoomID}
-	if old, ok := c.s.tallies.GetIfPresent(key); ok && old.upTo > c.pos {
+	key := tallyKey{c.UserID, r.read.RoomID}
+	if old, ok := c.s.tallies.GetIfPresent(key); ok && old.upTo > c.Pos {
 		return
 	}
 	c.s.tallies.Set(key, r.tally)
@@ -161,13 +172,13 @@ func (c *counter) keep(r *countedRoom) {
 
 // news reads what the tallies have not seen, of each room the oldest first.
 func (c *counter) news(counted map[id.RoomID]*countedRoom) ([]*newEvent, error) {
-	after := make(map[id.RoomID]int64, len(counted))
+	after, standings := make(map[id.RoomID]int64, len(counted)), make(map[id.RoomID]rooms.Standing, len(counted))
 	for roomID, r := range counted {
-		if r.tally.upTo < c.pos {
-			after[roomID] = r.tally.upTo
+		if r.tally.upTo < c.Pos {
+			after[roomID], standings[roomID] = r.tally.upTo, r.standing
 		}
 	}
-	byRoom, err := c.s.rooms.EventsAfter(c.tx, after)
+	byRoom, err := c.s.rooms.EventsAfter(c.tx, after, c.Pos, standings)
 	var news []*newEvent
 	for roomID, events := range byRoom {
 		r := counted[roomID]
@@ -182,7 +193,7 @@ func (c *counter) news(counted map[id.RoomID]*countedRoom) ([]*newEvent, error) 
 // addViews gives a view to each event that may notify.
 func (c *counter) addViews(news []*newEvent) {
 	for _, e := range news {
-		if e.Sender == c.userID || e.RedactedBy != nil || c.ignored[e.Sender] {
+		if e.Sender == c.UserID || e.RedactedBy != nil || c.Ignored[e.Sender] {
 			continue
 		}
 		if v, ok := c.s.views.GetIfPresent(e.ID); ok {
@@ -220,7 +231,7 @@ func (c *counter) addLevels(counted map[id.RoomID]*countedRoom, news []*newEvent
 func (c *counter) addThreads(news []*newEvent) error {
 	open := map[*newEvent]rooms.Relation{}
 	for _, e := range news {
-		if e.verdict.Notify || e.Sender == c.userID && e.StateKey == nil {
+		if e.verdict.Notify || e.Sender == c.UserID && e.StateKey == nil {
 			open[e] = e.Relation()
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/narthex-matrix/narthex/internal/accountdata"
 	"github.com/narthex-matrix/narthex/internal/apitest"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
@@ -85,6 +86,22 @@ func (k *kitchen) read(f func(tx *db.Tx) error) {
 	}
 }
 
+// unread counts for a user as the transaction sees them.
+func unread(srv *apitest.Server, s *push.Service, tx *db.Tx, userID id.UserID, reads []push.Read) (map[id.RoomID]push.Unread, error) {
+	reader := push.Reader{UserID: userID}
+	var err error
+	if reader.Pos, err = tx.Position(); err != nil {
+		return nil, err
+	}
+	if reader.RulesPos, err = db.Value[int64](tx, `SELECT `+push.Changed, userID); err != nil {
+		return nil, err
+	}
+	if reader.Ignored, err = accountdata.New(accountdata.Deps{DB: srv.App.DB}).IgnoredUsers(tx, userID); err != nil {
+		return nil, err
+	}
+	return s.Unread(tx, reader, reads)
+}
+
 // expect checks what is unread for Alice, for both services.
 func (k *kitchen) expect(what string, read push.Read, want push.Unread) {
 	k.t.Helper()
@@ -96,7 +113,7 @@ func (k *kitchen) expectFor(c *apitest.Client, what string, read push.Read, want
 	read.RoomID = k.roomID
 	for name, s := range map[string]*push.Service{"afresh": service(k.srv), "remembered": k.remembers} {
 		k.read(func(tx *db.Tx) error {
-			got, err := s.Unread(tx, c.UserID, []push.Read{read})
+			got, err := unread(k.srv, s, tx, c.UserID, []push.Read{read})
 			if diff := cmp.Diff(want, got[k.roomID]); diff != "" {
 				k.t.Errorf("%s, counted %s (-want +got):\n%s", what, name, diff)
 			}
@@ -150,7 +167,7 @@ func TestUnreadAfterComingBack(t *testing.T) {
 	k.alice.Do(t, "POST", k.path("/leave"), `{}`).OK(t, nil)
 	k.say(k.bob, `"body":"while she is away"`)
 	k.read(func(tx *db.Tx) error {
-		got, err := k.remembers.Unread(tx, k.alice.UserID, []push.Read{{RoomID: k.roomID}})
+		got, err := unread(k.srv, k.remembers, tx, k.alice.UserID, []push.Read{{RoomID: k.roomID}})
 		if len(got) != 0 {
 			t.Errorf("for one who has left: got %v, want nothing", got)
 		}
@@ -256,14 +273,14 @@ func TestUnreadInManyRooms(t *testing.T) {
 	}
 	reads = append(reads, push.Read{RoomID: "!nowhere:example.org"})
 	k.read(func(tx *db.Tx) error {
-		got, err := k.remembers.Unread(tx, k.alice.UserID, reads)
+		got, err := unread(k.srv, k.remembers, tx, k.alice.UserID, reads)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("Unread (-want +got):\n%s", diff)
 		}
 		return err
 	})
 	k.read(func(tx *db.Tx) error {
-		got, err := k.remembers.Unread(tx, k.alice.UserID, nil)
+		got, err := unread(k.srv, k.remembers, tx, k.alice.UserID, nil)
 		if len(got) != 0 {
 			t.Errorf("in no room: got %v", got)
 		}
@@ -283,11 +300,11 @@ func TestUnreadInALongRoom(t *testing.T) {
 	}
 	k.read(func(tx *db.Tx) error {
 		read := []push.Read{{RoomID: k.roomID}}
-		afresh, err := service(k.srv).Unread(tx, k.alice.UserID, read)
+		afresh, err := unread(k.srv, service(k.srv), tx, k.alice.UserID, read)
 		if err != nil {
 			return err
 		}
-		remembered, err := k.remembers.Unread(tx, k.alice.UserID, read)
+		remembered, err := unread(k.srv, k.remembers, tx, k.alice.UserID, read)
 		if diff := cmp.Diff([]push.Unread{plain(500, 0), plain(501, 1)}, []push.Unread{afresh[k.roomID], remembered[k.roomID]}); diff != "" {
 			t.Errorf("afresh and remembered (-want +got):\n%s", diff)
 		}
@@ -310,7 +327,7 @@ func BenchmarkUnread(b *testing.B) {
 	s := service(srv)
 	count := func(s *push.Service) error {
 		return srv.App.DB.Read(b.Context(), func(tx *db.Tx) error {
-			_, err := s.Unread(tx, alice.UserID, []push.Read{{RoomID: room.RoomID}})
+			_, err := unread(srv, s, tx, alice.UserID, []push.Read{{RoomID: room.RoomID}})
 			return err
 		})
 	}

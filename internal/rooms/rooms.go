@@ -32,13 +32,14 @@ type Service struct {
 	identityServers *identityserver.Service
 	signer          event.Signer
 	events          *kept
+	tail            *tail
 }
 
 // New makes the service.
 func New(d Deps) *Service {
 	return &Service{
 		db: d.DB, cfg: d.Config, server: d.Signer.Server, accounts: d.Accounts, accountData: d.AccountData, identityServers: d.IdentityServers, signer: d.Signer,
-		events: newKept(),
+		events: newKept(), tail: newTail(),
 	}
 }
 

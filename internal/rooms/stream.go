@@ -19,27 +19,30 @@ type Membership struct {
 	Pos        int64 // of the event that made it so
 	Sender     id.UserID
 	Forgotten  bool
-}
 
-const memberships = `SELECT room_id, membership, event_pos, sender, forgotten FROM room_members
-	WHERE user_id = $1 AND (membership = 'join' OR event_pos > $2) `
-
-func scanMembership(r db.Row) (m Membership, err error) {
-	err = r.Scan(&m.RoomID, &m.Membership, &m.Pos, &m.Sender, &m.Forgotten)
-	return m, err
+	// Standing and redactedPos are known if [MembershipsIn] gave it.
+	Standing
 }
 
 // Memberships gives the rooms that a user is in, and those in which the user's
 // membership changed after a position.
 func Memberships(tx *db.Tx, userID id.UserID, after int64) ([]Membership, error) {
-	return db.All(tx, scanMembership, memberships+`ORDER BY event_pos`, userID, after)
+	return db.All(tx, func(r db.Row) (m Membership, err error) {
+		err = r.Scan(&m.RoomID, &m.Membership, &m.Pos, &m.Sender, &m.Forgotten)
+		return m, err
+	}, `SELECT room_id, membership, event_pos, sender, forgotten FROM room_members
+		WHERE user_id = $1 AND (membership = 'join' OR event_pos > $2) ORDER BY event_pos`, userID, after)
 }
 
-// MembershipsIn gives those of [Memberships] that are in some rooms.
+// MembershipsIn gives those of [Memberships] that are in some rooms, with the standing
+// that the user has there.
 func MembershipsIn(tx *db.Tx, roomIDs []id.RoomID, userID id.UserID, after int64) (out []Membership, err error) {
 	err = db.Chunks(roomIDs, func(chunk []id.RoomID) error {
 		in := db.In(chunk)
-		more, err := db.All(tx, scanMembership, memberships+`AND room_id IN (`+in.Marks(3)+`)`, in.Args(userID, after)...)
+		more, err := db.All(tx, func(r db.Row) (m Membership, err error) {
+			err = r.Scan(&m.RoomID, &m.Members, &m.redactedPos, &m.DisplayName, &m.Joined, &m.Membership, &m.Pos, &m.Sender, &m.Forgotten)
+			return m, err
+		}, `SELECT `+standing+`, m.membership, m.event_pos, m.sender, m.forgotten `+inRooms+`(m.membership = 'join' OR m.event_pos > $2) AND m.room_id IN (`+in.Marks(3)+`)`, in.Args(userID, after)...)
 		out = append(out, more...)
 		return err
 	})
@@ -137,20 +140,6 @@ func ChangedRooms(tx *db.Tx, roomIDs []id.RoomID, after, upTo int64) (changed []
 		return err
 	})
 	return changed, err
-}
-
-// EventRooms gives the rooms that have events after a position and up to another, and
-// how many events there are. It reads them all: the two should not be far apart.
-func EventRooms(tx *db.Tx, after, upTo int64) (roomIDs []id.RoomID, events int64, err error) {
-	err = db.Each(tx, func(r db.Row) error {
-		var roomID id.RoomID
-		err := r.Scan(&roomID)
-		if events++; !slices.Contains(roomIDs, roomID) {
-			roomIDs = append(roomIDs, roomID)
-		}
-		return err
-	}, `SELECT room_id FROM events WHERE pos > $1 AND pos <= $2`, after, upTo)
-	return roomIDs, events, err
 }
 
 // Newest gives the newest events of each room, at most n, after one position and

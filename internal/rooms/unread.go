@@ -15,7 +15,16 @@ type Standing struct {
 	DisplayName string // of the member; empty for none
 	// Joined is the position since which the member has been in the room.
 	Joined int64
+
+	redactedPos int64 // of the room's newest redaction
 }
+
+const (
+	standing = `m.room_id, r.joined_count, r.redacted_pos, COALESCE(m.displayname, ''),
+		COALESCE((SELECT COALESCE(MAX(CASE WHEN st.value <> 'join' THEN st.until_pos END), MIN(st.from_pos)) FROM room_state st
+			WHERE st.room_id = m.room_id AND st.type = 'm.room.member' AND st.state_key = m.user_id), 0)`
+	inRooms = `FROM room_members m JOIN rooms r ON r.room_id = m.room_id WHERE m.user_id = $1 AND `
+)
 
 // Standings gives the standing of a user in those of the rooms that the user is
 // joined to. A change of name is a join after a join: a member has been in the room
@@ -29,14 +38,10 @@ func Standings(tx *db.Tx, userID id.UserID, roomIDs []id.RoomID) (map[id.RoomID]
 	return out, db.Each(tx, func(r db.Row) error {
 		var roomID id.RoomID
 		var st Standing
-		err := r.Scan(&roomID, &st.Members, &st.DisplayName, &st.Joined)
+		err := r.Scan(&roomID, &st.Members, &st.redactedPos, &st.DisplayName, &st.Joined)
 		out[roomID] = st
 		return err
-	}, `SELECT r.room_id, r.joined_count, COALESCE(m.displayname, ''),
-			(SELECT COALESCE(MAX(CASE WHEN st.value <> 'join' THEN st.until_pos END), MIN(st.from_pos)) FROM room_state st
-				WHERE st.room_id = r.room_id AND st.type = 'm.room.member' AND st.state_key = m.user_id)
-		FROM room_members m JOIN rooms r ON r.room_id = m.room_id
-		WHERE m.user_id = $1 AND m.membership = 'join' AND m.room_id IN (`+in.Marks(2)+`)`, in.Args(userID)...)
+	}, `SELECT `+standing+` `+inRooms+`m.membership = 'join' AND m.room_id IN (`+in.Marks(2)+`)`, in.Args(userID)...)
 }
 
 // Floors gives the position in each room that its newest n events come after.
@@ -70,9 +75,25 @@ func (st Stored) Relation() (r Relation) {
 	return r
 }
 
-// EventsAfter gives the events of rooms after a position in each, the oldest first.
-func (s *Service) EventsAfter(tx *db.Tx, after map[id.RoomID]int64) (map[id.RoomID][]Stored, error) {
-	return s.wantedEvents(tx, after, `SELECT e.pos FROM events e WHERE e.room_id = r.room_id AND e.pos > CAST(want.at AS BIGINT)`)
+// EventsAfter gives the events of rooms after a position in each, the oldest first. The
+// transaction's own position must be given, and the standings of a member.
+func (s *Service) EventsAfter(tx *db.Tx, after map[id.RoomID]int64, at int64, in map[id.RoomID]Standing) (map[id.RoomID][]Stored, error) {
+	first := at
+	for _, pos := range after {
+		first = min(first, pos)
+	}
+	events, ok, err := s.Happened(tx, first, at)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return s.wantedEvents(tx, after, `SELECT e.pos FROM events e WHERE e.room_id = r.room_id AND e.pos > CAST(want.at AS BIGINT)`)
+	}
+	var stretches []stretch
+	for roomID, pos := range after {
+		stretches = append(stretches, stretch{roomID, in[roomID].redactedPos, positionsOf(events, roomID, pos)})
+	}
+	return s.stretchesOf(tx, stretches)
 }
 
 // LevelsOf gives the present power in rooms.

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/narthex-matrix/narthex/internal/accounts"
-	"github.com/narthex-matrix/narthex/internal/db"
+	"github.com/narthex-matrix/narthex/internal/e2ee"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/rooms"
 )
@@ -15,7 +15,7 @@ const mostMessages = 200
 // addToDevice adds the messages to the device. If there are more than fit, the
 // whole answer is one as of the last of them: there is one token for everything.
 func (r *reading) addToDevice() error {
-	if r.plain {
+	if r.has&messages == 0 {
 		return nil
 	}
 	messages, err := r.s.e2ee.ToDevice(r.tx, r.userID, r.deviceID, r.since, r.to, mostMessages+1)
@@ -34,20 +34,6 @@ func (r *reading) addToDevice() error {
 	return nil
 }
 
-// received reports whether the device has messages that it has told it received, by
-// coming back with a token from behind them.
-func (s *Service) received(tx *db.Tx, w *wish, since int64) (bool, error) {
-	if since == 0 {
-		return false, nil
-	}
-	pos, err := tx.Position()
-	if err != nil || since > pos { // a token from beyond the end tells nothing
-		return false, err
-	}
-	messages, err := s.e2ee.ToDevice(tx, w.userID, w.deviceID, 0, since, 1)
-	return len(messages) > 0, err
-}
-
 // addKeyCounts adds how many keys of the device are left. While a request waits
 // for something to tell they are counted only once.
 func (r *reading) addKeyCounts() (err error) {
@@ -55,7 +41,7 @@ func (r *reading) addKeyCounts() (err error) {
 		r.answer.OneTimeKeys, r.answer.FallbackKeys = r.before.answer.OneTimeKeys, r.before.answer.FallbackKeys
 		return nil
 	}
-	r.answer.OneTimeKeys, r.answer.FallbackKeys, err = r.s.e2ee.UnclaimedKeys(r.tx, r.userID, r.deviceID)
+	r.answer.OneTimeKeys, r.answer.FallbackKeys, err = e2ee.ReadUnclaimed(r.unclaimed)
 	return err
 }
 
@@ -69,7 +55,7 @@ func (r *reading) addDeviceLists() error {
 		return nil
 	}
 	changed := map[id.UserID]bool{}
-	if !r.plain {
+	if r.has&deviceNews != 0 {
 		updated, err := accounts.DeviceListChanges(r.tx, r.since, r.to)
 		if err != nil {
 			return err
@@ -77,11 +63,13 @@ func (r *reading) addDeviceLists() error {
 		if err := r.keepSharing(changed, updated); err != nil {
 			return err
 		}
-		signed, err := r.s.e2ee.Signed(r.tx, r.userID, r.since, r.to)
+	}
+	if r.has&signed != 0 {
+		users, err := r.s.e2ee.Signed(r.tx, r.userID, r.since, r.to)
 		if err != nil {
 			return err
 		}
-		for _, u := range signed {
+		for _, u := range users {
 			changed[u] = true
 		}
 	}

@@ -10,14 +10,8 @@ import (
 // addAccountData adds what the user has stored, of all and of each room, and the
 // push rules.
 func (r *reading) addAccountData() error {
-	if r.plain {
-		return nil
-	}
-	rows, err := r.s.accountData.Since(r.tx, r.userID, r.since, r.to)
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
+	for _, row := range r.data {
+		var err error
 		if row.RoomID == "" {
 			if r.filter.AccountData.MatchesType(row.Type) {
 				err = r.answer.AccountData.add(plainEvent{Type: row.Type, Content: row.Content})
@@ -45,12 +39,9 @@ func (r *reading) addRoomData(row accountdata.Row) error {
 }
 
 func (r *reading) addPushRules() error {
-	if !r.filter.AccountData.MatchesType(accountdata.TypePushRules) {
+	changed := r.initial || r.rulesPos > r.since && r.rulesPos <= r.to
+	if !changed || !r.filter.AccountData.MatchesType(accountdata.TypePushRules) {
 		return nil
-	}
-	changed, err := r.s.push.ChangedSince(r.tx, r.userID, r.since, r.to)
-	if err != nil || !changed {
-		return err
 	}
 	rules, _, err := r.s.push.PushRules(r.tx, r.userID)
 	if err != nil {
@@ -76,7 +67,7 @@ func (r *reading) addEphemeral() error {
 		rooms []id.RoomID
 		since int64
 	}{{fresh, 0}, {known, r.since}} {
-		if len(part.rooms) == 0 || r.plain && part.since > 0 {
+		if len(part.rooms) == 0 || r.has&roomNews == 0 && part.since > 0 {
 			continue
 		}
 		if err := r.addTyping(part.rooms, part.since); err != nil {
@@ -168,7 +159,7 @@ type presenceContent struct {
 
 func (r *reading) addPresence() error {
 	f := &r.filter.Presence
-	if r.plain || !f.MatchesType("m.presence") {
+	if r.has&presences == 0 || !f.MatchesType("m.presence") {
 		return nil
 	}
 	list, err := r.s.ephemeral.Presence(r.tx, r.userID, r.since, r.to)
@@ -219,7 +210,7 @@ func (r *reading) addUnread() error {
 	for _, read := range reads {
 		list = append(list, *read)
 	}
-	counts, err := r.s.push.Unread(r.tx, r.userID, list)
+	counts, err := r.s.push.Unread(r.tx, push.Reader{UserID: r.userID, Pos: r.pos, RulesPos: r.rulesPos, Ignored: r.ignored, Standings: r.standings}, list)
 	if err != nil {
 		return err
 	}

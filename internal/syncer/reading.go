@@ -6,6 +6,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/narthex-matrix/narthex/internal/accountdata"
 	"github.com/narthex-matrix/narthex/internal/bus"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
@@ -15,6 +16,7 @@ import (
 // reading is one look at the database for one request.
 type reading struct {
 	*wish
+	opening
 	s  *Service
 	tx *db.Tx
 
@@ -24,16 +26,20 @@ type reading struct {
 	// lost says that the client has seen what this server has not: positions that
 	// were lost when a backup was restored.
 	lost bool
-	// plain says that all positions are those of events in rooms, and touched in which.
-	plain   bool
-	touched []id.RoomID
-	ignored map[id.UserID]bool
-	awaited []id.RoomID // the rooms whose news would end the waiting
+	// few says that there are only a few positions, so that happened has all events and
+	// touched all rooms with news, though maybe others.
+	few      bool
+	happened []rooms.Happening
+	touched  []id.RoomID
+	data     []accountdata.Row
+	ignored  map[id.UserID]bool
+	awaited  []id.RoomID // the rooms whose news would end the waiting
 
-	stays  []*stay // joined and left rooms; those without news too, if not plain
-	byRoom map[id.RoomID]*stay
-	asked  []invitation // invites and knocks
-	answer syncResponse
+	stays     []*stay // joined and left rooms; those without news too, if not few
+	byRoom    map[id.RoomID]*stay
+	standings map[id.RoomID]rooms.Standing // if few
+	asked     []invitation                 // invites and knocks
+	answer    syncResponse
 }
 
 // run makes the answer.
@@ -56,7 +62,7 @@ func (r *reading) run() error {
 		},
 	}
 	steps := []func() error{
-		r.look, r.addToDevice, r.findRooms, r.addRooms, r.addInvitations,
+		r.look, r.addToDevice, r.touch, r.findRooms, r.addRooms, r.addInvitations,
 		r.addAccountData, r.addEphemeral, r.addPresence, r.addUnread, r.addDeviceLists, r.addKeyCounts,
 	}
 	if r.since == r.to && !r.fullState {
@@ -105,27 +111,68 @@ func (r *reading) findAwaited() (err error) {
 	case r.before != nil:
 		r.awaited = r.before.awaited
 	default:
-		r.awaited, err = rooms.JoinedRooms(r.tx, r.userID)
+		r.awaited, err = r.s.rooms.JoinedAt(r.tx, r.userID, r.pos)
 	}
 	return err
 }
 
-// fewPositions is up to where it is worth the while to count what they are.
+// fewPositions is up to where it is worth the while to find out what took them.
 const fewPositions = 64
 
-// look finds out what concerns all rooms. Each position is taken by one change. If
-// there were as many events as positions, there was no other change, and nobody
-// need look for one: so it is for most of those who are woken.
+// look finds out of what there is any news. Each position is taken by one change: if
+// there were as many events as positions there was no other change, and nobody need look
+// for one. So it is for most of those who are woken.
 func (r *reading) look() (err error) {
-	if n := r.to - r.since; n <= fewPositions && !r.initial {
-		touched, events, err := rooms.EventRooms(r.tx, r.since, r.to)
+	r.ignored = accountdata.ReadIgnored(r.ignoredList, r.userID)
+	if r.initial {
+		r.has |= everything
+	} else {
+		if n := r.to - r.since; n <= fewPositions {
+			if r.happened, r.few, err = r.s.rooms.Happened(r.tx, r.since, r.to); err != nil {
+				return err
+			}
+		}
+		if !r.few || len(r.happened) < int(r.to-r.since) {
+			more, err := readKinds(r.tx, r.wish, r.since)
+			if err != nil {
+				return err
+			}
+			r.has |= more
+		}
+		r.few = r.few && !r.fullState
+	}
+	return nil
+}
+
+// touch reads the account data, and finds the rooms in which there may be news if there
+// are few.
+func (r *reading) touch() (err error) {
+	if r.has&accountData != 0 {
+		if r.data, err = r.s.accountData.Since(r.tx, r.userID, r.since, r.to); err != nil {
+			return err
+		}
+	}
+	if !r.few {
+		return nil
+	}
+	for _, e := range r.happened {
+		r.touched = append(r.touched, e.RoomID)
+	}
+	for _, row := range r.data {
+		if row.RoomID != "" {
+			r.touched = append(r.touched, row.RoomID)
+		}
+	}
+	if r.has&roomNews != 0 {
+		more, err := r.s.ephemeral.RoomsWithNews(r.tx, r.since, r.to)
 		if err != nil {
 			return err
 		}
-		r.plain, r.touched = events == n, touched
+		r.touched = append(r.touched, more...)
 	}
-	r.ignored, err = r.s.accountData.IgnoredUsers(r.tx, r.userID)
-	return err
+	slices.Sort(r.touched)
+	r.touched = slices.Compact(r.touched)
+	return nil
 }
 
 // response is the answer; nil for no reading.

@@ -129,7 +129,7 @@ func (r *reading) writeRooms() error {
 	for _, st := range r.stays {
 		events = append(append(events, st.state...), st.events...)
 	}
-	viewer, err := r.relations(rooms.Viewer{UserID: r.userID, DeviceID: r.deviceID, WithoutRoomID: true})
+	viewer, err := r.relations(rooms.Viewer{UserID: r.userID, DeviceID: r.deviceID, WithoutRoomID: true, NoneErased: r.has&erased == 0})
 	if err != nil {
 		return err
 	}

@@ -8,12 +8,13 @@ import (
 
 // stay is a room that the user is in or has left, on its way into the answer.
 type stay struct {
-	roomID id.RoomID
-	left   bool
-	fresh  bool        // the client gets the whole state
-	only   bool        // nothing but the user's own membership is told
-	view   *rooms.View // nil: sees all of the timeline
-	own    int64       // the user's own membership, if it is new
+	membership rooms.Membership
+	roomID     id.RoomID
+	left       bool
+	fresh      bool        // the client gets the whole state
+	only       bool        // nothing but the user's own membership is told
+	view       *rooms.View // nil: sees all of the timeline
+	own        int64       // the user's own membership, if it is new
 
 	after, upTo int64 // what the timeline covers
 
@@ -44,7 +45,7 @@ type invitation struct {
 // news, the others are passed over, however many there are.
 func (r *reading) findRooms() (err error) {
 	var all []rooms.Membership
-	if r.plain && !r.fullState {
+	if r.few {
 		all, err = rooms.MembershipsIn(r.tx, r.touched, r.userID, r.since)
 	} else {
 		all, err = rooms.Memberships(r.tx, r.userID, r.since)
@@ -53,7 +54,11 @@ func (r *reading) findRooms() (err error) {
 		return err
 	}
 	var changed []id.RoomID
+	r.standings = map[id.RoomID]rooms.Standing{}
 	for _, m := range all {
+		if r.few && m.Membership == event.Join {
+			r.standings[m.RoomID] = m.Standing
+		}
 		if m.Pos > r.since {
 			changed = append(changed, m.RoomID)
 		}
@@ -78,7 +83,7 @@ func (r *reading) findRooms() (err error) {
 // stayOf says what a room is to the user, and notes invites and knocks. A view is
 // there if the user's membership has changed.
 func (r *reading) stayOf(m rooms.Membership, view *rooms.View) *stay {
-	st := &stay{roomID: m.RoomID, after: r.since, upTo: r.to, base: r.to, from: r.since}
+	st := &stay{membership: m, roomID: m.RoomID, after: r.since, upTo: r.to, base: r.to, from: r.since}
 	if view == nil {
 		return st
 	}

@@ -69,6 +69,7 @@ func (s *Service) sync(ctx context.Context, call *httpapi.Call, req syncRequest)
 	w := &wish{
 		userID: call.UserID, deviceID: call.DeviceID, presence: state, fullState: req.FullState, stateAfter: req.UseStateAfter, waits: wait > 0,
 	}
+	began := s.bus.Now()
 	var err error
 	if w.filter, err = s.filter(ctx, call.UserID, req.Filter); err != nil {
 		return nil, err
@@ -77,28 +78,34 @@ func (s *Service) sync(ctx context.Context, call *httpapi.Call, req syncRequest)
 	if err != nil || wait == 0 || !found.answer.empty() {
 		return found.response(), err
 	}
-	return s.await(ctx, call, w, since, wait, found)
+	s.await(ctx, call, w, wait, found, began)
+	return nil, nil
 }
 
 // begin writes what the request itself tells, mostly nothing, and looks for the first
 // time; in one read, if there is nothing to write.
 func (s *Service) begin(ctx context.Context, w *wish, since int64) (found *reading, err error) {
-	var seen, received bool
-	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		if seen, err = s.ephemeral.SeeDue(tx, w.userID, w.presence); err != nil {
+	var due, acknowledged bool
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		o, err := open(tx, w, since)
+		if err != nil {
 			return err
 		}
-		if received, err = s.received(tx, w, since); err != nil || seen || received {
-			return err
+		due = s.ephemeral.SeeDue(o.times, w.presence, tx.Now)
+		// A device acknowledges messages by coming back with a token from behind them; one
+		// from beyond the end tells nothing.
+		acknowledged = o.has&received != 0 && since <= o.pos
+		if due || acknowledged {
+			return nil
 		}
-		found, err = s.look(tx, w, since, nil)
+		found, err = s.look(tx, w, since, o, nil)
 		return err
 	})
 	if err != nil || found != nil {
 		return found, err
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		if received {
+		if acknowledged {
 			if _, err := s.e2ee.DeleteToDevice(tx, w.userID, w.deviceID, since); err != nil {
 				return err
 			}
@@ -109,7 +116,14 @@ func (s *Service) begin(ctx context.Context, w *wish, since int64) (found *readi
 	if err != nil && !errors.Is(err, db.ErrFull) && !errors.Is(err, db.ErrUnavailable) {
 		return nil, err
 	}
-	return s.read(ctx, w, since, nil)
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		o, err := open(tx, w, since)
+		if err == nil {
+			found, err = s.look(tx, w, since, o, nil)
+		}
+		return err
+	})
+	return found, err
 }
 
 // unfiltered is the filter of the many requests that have none.
@@ -139,19 +153,18 @@ func (s *Service) filter(ctx context.Context, userID id.UserID, text string) (f 
 	return f, err
 }
 
-// await looks once more, and has the request wait until there is something to answer or
-// the time is up.
-func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since int64, wait time.Duration, found *reading) (*syncResponse, error) {
+// await has the request wait until there is something to answer or the time is up. What
+// was found so far is nothing.
+func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, wait time.Duration, found *reading, began bus.Moment) {
 	// Others must not wait for the end of this request to hear of its presence.
 	db.ReleaseWakes(ctx)
-	// What comes between the first reading and the subscription is found by the
-	// second.
-	waiter := s.bus.Subscribe(append(found.keys(), bus.User(w.userID))...)
+	// What came since the reading began wakes it at once.
+	waiter := s.bus.SubscribeSince(began, append(found.keys(), bus.User(w.userID))...)
 	look := func(why httpapi.Reason) (answer any, err error) {
 		if why == httpapi.Stopping {
 			return found.response(), nil
 		}
-		if found, err = s.read(ctx, w, since, found); err != nil {
+		if found, err = s.again(ctx, w, found, why == httpapi.News); err != nil {
 			return nil, err
 		}
 		some := !found.answer.empty()
@@ -166,39 +179,37 @@ func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, since 
 		}
 		return nil, nil
 	}
-	answer, err := look(httpapi.TurnOver)
-	if err != nil || answer != nil {
-		waiter.Close()
-		return found.response(), err
-	}
 	call.Await(&httpapi.Wait{News: waiter.C, Turn: bus.Reread, Most: wait, Look: look, End: waiter.Close})
-	return nil, nil
 }
 
-func (s *Service) read(ctx context.Context, w *wish, since int64, before *reading) (found *reading, err error) {
+// again looks for what is new since it was looked before. Whoever was not woken looks at
+// the position first, which mostly is the same.
+func (s *Service) again(ctx context.Context, w *wish, before *reading, woken bool) (found *reading, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		found, err = s.look(tx, w, since, before)
+		if !woken {
+			if pos, err := tx.Position(); err != nil || pos == before.to {
+				found = before
+				return err
+			}
+		}
+		o, err := reopen(tx, w)
+		if err == nil {
+			found, err = s.look(tx, w, before.to, o, before)
+		}
 		return err
 	})
 	return found, err
 }
 
 // look makes the answer for what is after since. Given what was found before, which
-// was nothing, it looks no further if the stream has not moved, and else only at
-// what has come since then.
-func (s *Service) look(tx *db.Tx, w *wish, since int64, before *reading) (*reading, error) {
-	pos, err := tx.Position()
-	if err != nil {
-		return nil, err
-	}
-	if before != nil && before.to == pos {
+// was nothing, that is what has come since then; if the stream has not moved, it is the
+// same.
+func (s *Service) look(tx *db.Tx, w *wish, since int64, o opening, before *reading) (*reading, error) {
+	if before != nil && before.to == o.pos {
 		return before, nil
 	}
-	if before != nil {
-		since = before.to
-	}
-	found := &reading{s: s, tx: tx, wish: w, before: before, since: since, to: pos}
-	err = found.run()
+	found := &reading{s: s, tx: tx, wish: w, opening: o, before: before, since: since, to: o.pos}
+	err := found.run()
 	found.tx = nil // the request may wait for long, with what was found
 	return found, err
 }

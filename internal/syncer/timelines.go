@@ -27,17 +27,20 @@ func (r *reading) addTimelines() error {
 			wanted[s] = append(wanted[s], st.roomID)
 		}
 	}
-	changed := continuing
-	if !r.plain || r.fullState { // else they are those that have changed
-		var err error
-		if changed, err = rooms.ChangedRooms(r.tx, continuing, r.since, r.to); err != nil {
+	limit := r.filter.Room.Timeline.LimitOr(defaultLimit, largestLimit)
+	if r.few {
+		if err := r.addHappened(continuing, limit); err != nil {
 			return err
 		}
+	} else {
+		changed, err := rooms.ChangedRooms(r.tx, continuing, r.since, r.to)
+		if err != nil {
+			return err
+		}
+		if len(changed) > 0 {
+			wanted[stretch{r.since, r.to}] = changed
+		}
 	}
-	if len(changed) > 0 {
-		wanted[stretch{r.since, r.to}] = changed
-	}
-	limit := r.filter.Room.Timeline.LimitOr(defaultLimit, largestLimit)
 	for s, list := range wanted {
 		newest, err := r.s.rooms.Newest(r.tx, list, s.after, s.upTo, limit+1)
 		if err != nil {
@@ -47,6 +50,25 @@ func (r *reading) addTimelines() error {
 			if err := r.addTimeline(r.byRoom[roomID], newest[roomID], limit); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// addHappened makes the timelines of rooms in which the client goes on, from the few
+// events that there are.
+func (r *reading) addHappened(roomIDs []id.RoomID, limit int) error {
+	var in []rooms.Membership
+	for _, roomID := range roomIDs {
+		in = append(in, r.byRoom[roomID].membership)
+	}
+	newest, err := r.s.rooms.NewestAmong(r.tx, r.happened, in, limit+1)
+	if err != nil {
+		return err
+	}
+	for roomID, list := range newest {
+		if err := r.addTimeline(r.byRoom[roomID], list, limit); err != nil {
+			return err
 		}
 	}
 	return nil
