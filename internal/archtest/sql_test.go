@@ -112,6 +112,8 @@ var guests = map[string]string{
 	"internal/oauth users":   "one statement says whose token it is and what the account may do: every request pays for it",
 	"internal/oauth devices": "the same statement says whether last_seen is due",
 
+	"internal/syncer stream": "the position comes with all else that a look at the database begins with",
+
 	"internal/ephemeral room_members": "whose presence concerns a user is found among those that changed, not by reading all of the user's rooms",
 }
 
@@ -121,18 +123,21 @@ var (
 	naming    = regexp.MustCompile(`(?i)\b(?:FROM|JOIN|INTO|UPDATE|USING)\s+(\w+)`)
 )
 
-// TestTablesHaveOneOwner holds that only its owner's SQL names a table.
+// TestTablesHaveOneOwner holds that only its owner's SQL names a table. Others may put
+// constants of the owner into a statement.
 func TestTablesHaveOneOwner(t *testing.T) {
 	tree := open(t)
 	owner := owners(t, tree.root)
 	found, _ := tree.statements()
 	for _, s := range found {
-		for _, m := range naming.FindAllStringSubmatch(s.text, -1) {
-			table := strings.ToLower(m[1])
-			if owner[table] == "" || "internal/"+owner[table] == s.pkg || guests[s.pkg+" "+table] != "" {
-				continue
+		for _, part := range append(s.borrowed, borrowed{s.pkg, s.own()}) {
+			for _, m := range naming.FindAllStringSubmatch(part.text, -1) {
+				table := strings.ToLower(m[1])
+				if owner[table] == "" || "internal/"+owner[table] == part.pkg || guests[part.pkg+" "+table] != "" {
+					continue
+				}
+				t.Errorf("%s: %s names the table %s of package %s; call a function of its owner", s.at, part.pkg, table, owner[table])
 			}
-			t.Errorf("%s: %s names the table %s of package %s; call a function of its owner", s.at, s.pkg, table, owner[table])
 		}
 	}
 }

@@ -15,6 +15,39 @@ type statement struct {
 	at   string
 	pkg  string
 	text string
+	// borrowed are the parts that are constants of other packages.
+	borrowed []borrowed
+}
+
+type borrowed struct{ pkg, text string }
+
+// A borrowed part stands between the first and the last of these, after its package and
+// the second.
+const lent, from, given = "\x01", "\x02", "\x03"
+
+var lentPart = regexp.MustCompile(lent + "([^\x01-\x03]*)" + from + "([^\x01-\x03]*)" + given)
+
+// newStatement takes the borrowed parts out of a text, inner ones first.
+func newStatement(at, pkg, text string) statement {
+	s := statement{at: at, pkg: pkg}
+	for lentPart.MatchString(text) {
+		text = lentPart.ReplaceAllStringFunc(text, func(part string) string {
+			m := lentPart.FindStringSubmatch(part)
+			s.borrowed = append(s.borrowed, borrowed{m[1], m[2]})
+			return m[2]
+		})
+	}
+	s.text = numberMarks(text)
+	return s
+}
+
+// own is the text without what is borrowed.
+func (s statement) own() string {
+	text := s.text
+	for _, b := range s.borrowed {
+		text = strings.Replace(text, b.text, "", 1)
+	}
+	return text
 }
 
 // maxVariants is how many texts one call may have before it is refused as
@@ -50,7 +83,7 @@ func (t *tree) statements() (found []statement, problems []string) {
 						problems = append(problems, fmt.Sprintf("%s: the statement cannot be read (%v); build it from constants and db.In", t.at(call), err))
 					}
 					for _, text := range texts {
-						found = append(found, statement{t.at(call), p.short(), numberMarks(text)})
+						found = append(found, newStatement(t.at(call), p.short(), text))
 					}
 					return true
 				})
@@ -114,7 +147,11 @@ func (r reader) texts(e ast.Expr, fn *ast.FuncDecl, depth int) ([]string, error)
 		if x, ok := e.X.(*ast.Ident); ok {
 			for _, other := range r.tree.pkgs {
 				if other.Name == x.Name {
-					return (reader{r.tree, other}).constant(e.Sel.Name, depth)
+					texts, err := (reader{r.tree, other}).constant(e.Sel.Name, depth)
+					for i, text := range texts {
+						texts[i] = lent + other.short() + from + text + given
+					}
+					return texts, err
 				}
 			}
 		}
