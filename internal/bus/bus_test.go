@@ -86,3 +86,31 @@ func TestPostgres(t *testing.T) {
 	here.Wake([]string{"rhall"})
 	<-w.C
 }
+
+// TestSubscribeSince holds that nothing is missed between a moment and the subscription.
+func TestSubscribeSince(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		meanwhile func(b *bus.Local)
+		want      bool
+	}{
+		{"nothing", func(*bus.Local) {}, false},
+		{"one of the keys", func(b *bus.Local) { b.Wake([]string{"rporch", "rhall"}) }, true},
+		{"another key", func(b *bus.Local) { b.Wake([]string{"rporch"}) }, false},
+		{"everyone", func(b *bus.Local) { b.WakeAll() }, true},
+		{"more than is remembered", func(b *bus.Local) { b.Wake(make([]string, 10_000)) }, true},
+	} {
+		b := bus.NewLocal()
+		b.Wake([]string{"ualice", "rhall"})
+		since := b.Now()
+		c.meanwhile(b)
+		w := b.SubscribeSince(since, "ualice", "rhall")
+		if got := woken(w); got != c.want {
+			t.Errorf("%s meanwhile: woken is %t, want %t", c.name, got, c.want)
+		}
+		b.Wake([]string{"rhall"})
+		if !woken(w) {
+			t.Errorf("%s meanwhile: what comes later wakes as well", c.name)
+		}
+	}
+}
