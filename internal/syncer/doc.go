@@ -11,9 +11,9 @@
 // client gets one after the other, and the gaps that they declare by limited and
 // prev_batch, are the history of each room as the user may see it, each event once.
 //
-// Waiting holds no connection. The waiter subscribes, reads again, and then waits;
-// it looks at the position first, so that waking for nothing costs one row. What is
-// new is found by a fixed number of statements for all rooms together.
+// Waiting holds no connection. Who found nothing subscribes, and is woken at once by
+// what came since the reading began. What is new is found by a fixed number of
+// statements for all rooms together, of which the first says which others are needed.
 //
 // Lazy loading of members is without memory too: an answer always has the
 // memberships of those who sent its timeline, known to the client or not.
