@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -31,7 +32,7 @@ func (s *Server) InTurn(t testing.TB, kind, key string, meanwhile func(*db.Tx) e
 	}
 	done := make(chan struct{}, len(requests))
 	s.Write(t, func(tx *db.Tx) error {
-		if err := tx.Lock(kind, key); err != nil {
+		if err := errors.Join(tx.Lock(kind, key), waitFor(tx, 0)); err != nil { // it is asked for with the next statement
 			return err
 		}
 		for i := range requests {

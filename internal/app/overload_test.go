@@ -75,6 +75,9 @@ func holding(t *testing.T, srv *apitest.Server, rooms []*apitest.Room) (letGo fu
 					return err
 				}
 			}
+			if _, err := tx.Position(); err != nil { // the locks come with it
+				return err
+			}
 			close(held)
 			<-free
 			return nil

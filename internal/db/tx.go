@@ -181,7 +181,8 @@ func (tx *Tx) Position() (pos int64, err error) {
 }
 
 // Lock holds (kind, key) until the transaction ends: one writer over all
-// processes. On SQLite there is one writer anyway.
+// processes. On SQLite there is one writer anyway; on PostgreSQL the lock is there for
+// whatever statement comes next, which it goes with.
 func (tx *Tx) Lock(kind, key string) error {
 	name := kind + " " + key
 	if _, err := checked(name); err != nil || tx.pg == nil {
