@@ -312,8 +312,12 @@ func (p *pipeline) commit() error {
 // close gives the connection back. What was not committed is undone.
 func (p *pipeline) close() {
 	defer p.conn.Release() // closes it if it is not as it should be
-	_ = p.pipe.Close()     // what went wrong has been told
 	c := p.conn.Conn().PgConn()
+	queued := len(p.unread) > 0 && p.unread[len(p.unread)-1] != ""
+	if p.err == nil && (queued || c.TxStatus() != 'I') {
+		_, _ = p.run(`ROLLBACK`, nil) // what is queued goes with it: pgx closes a connection that leaves something unsent
+	}
+	_ = p.pipe.Close() // what went wrong has been told
 	if !c.IsClosed() && c.TxStatus() != 'I' {
 		_ = c.Exec(p.ctx, `ROLLBACK`).Close() // or the connection is closed, which does the same
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -193,5 +194,51 @@ func TestManyStatements(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestARefusalKeepsTheConnectionAtOnce holds that a transaction which is undone costs no
+// connection, whatever it has queued.
+func TestARefusalKeepsTheConnectionAtOnce(t *testing.T) {
+	server := pgtest.StartFor(t)
+	d, other := besides(t, server, "&pool_max_conns=1")
+	other(`CREATE TABLE things (n BIGINT PRIMARY KEY)`)
+	backend := func() int64 {
+		t.Helper()
+		pid, err := db.ReadOne(t.Context(), d, db.Scalar[int64], `SELECT pg_backend_pid()`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pid
+	}
+	before, refusal := backend(), errors.New("refused")
+	for name, refuse := range map[string]func(tx *db.Tx) error{
+		"nothing":    func(*db.Tx) error { return refusal },
+		"a lock":     func(tx *db.Tx) error { return errors.Join(tx.Lock("room", "a"), refusal) },
+		"a row":      func(tx *db.Tx) error { return errors.Join(tx.Later(`INSERT INTO things VALUES ($1)`, 1), refusal) },
+		"what fails": func(tx *db.Tx) error { return errors.Join(tx.Later(`INSERT INTO things VALUES (NULL)`), refusal) },
+		"what cannot be sent": func(tx *db.Tx) error {
+			return errors.Join(tx.Lock("room", "a"), tx.Later(`SELECT $1::text`, "\x00"), refusal)
+		},
+	} {
+		if err := d.Write(t.Context(), refuse); !errors.Is(err, refusal) {
+			t.Errorf("%s: %v", name, err)
+		}
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				if err := d.WriteLocked(t.Context(), "room", "b", refuse); !errors.Is(err, refusal) {
+					t.Errorf("%s, several at once: %v", name, err)
+				}
+			})
+		}
+		group.Wait()
+		if after := backend(); after != before {
+			t.Errorf("%s: the connection was replaced", name)
+			before = after
+		}
+	}
+	if n := other(`SELECT n FROM things`); n != 0 {
+		t.Errorf("%d rows are there", n)
 	}
 }
