@@ -96,13 +96,10 @@ func (s *Server) run(ctx context.Context, binaries string, account *account, rea
 	runtime.LockOSThread()
 	defer close(s.done)
 
-	initdb := s.command(ctx, account, filepath.Join(binaries, "initdb"),
-		"--pgdata="+s.dataFolder(), "--username="+role, "--auth=trust",
-		"--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
 	if s.version() > 0 {
 		// The cluster has been made: this is a restart.
-	} else if output, err := initdb.CombinedOutput(); err != nil {
-		ready <- fmt.Errorf("initdb failed: %w\n%s", err, output)
+	} else if err := s.makeCluster(ctx, binaries, account); err != nil {
+		ready <- err
 		return
 	}
 	arguments := []string{"-D", s.dataFolder(), "-k", s.folder}
