@@ -69,10 +69,13 @@ func killAt(t *testing.T, text string, times int, args ...string) {
 // TestK18_BackupsRestoresAndMoves has what other tests do in one process done by
 // several, of which some are killed.
 func TestK18_BackupsRestoresAndMoves(t *testing.T) {
+	t.Parallel()
 	postgres := pgtest.StartFor(t)
-	t.Run("nothing moves under a server", func(t *testing.T) { nothingMoves(t, postgres) })
-	t.Run("a kill leaves no half backup", func(t *testing.T) { killBackups(t, postgres) })
-	t.Run("a kill leaves no half restore", func(t *testing.T) { killRestores(t, postgres) })
+	for name, test := range map[string]func(*testing.T, *pgtest.Server){
+		"nothing moves under a server": nothingMoves, "a kill leaves no half backup": killBackups, "a kill leaves no half restore": killRestores,
+	} {
+		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, postgres) })
+	}
 }
 
 // nothingMoves holds that what must be alone with a database notices a server in

@@ -13,6 +13,7 @@ import (
 // TestBenchOverPostgreSQL measures a server with a database of its own, and holds
 // that the second benchmark leaves alone what is in the database.
 func TestBenchOverPostgreSQL(t *testing.T) {
+	t.Parallel()
 	database, out := pgtest.StartFor(t).DatabaseFor(t, ""), filepath.Join(t.TempDir(), "results.jsonl")
 	measure := func() (string, error) {
 		said, err := exec.Command("narthex", "bench", "--quick", "--scenario", "whoami", "--database", database, "--out", out).CombinedOutput()

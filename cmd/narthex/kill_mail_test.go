@@ -74,8 +74,9 @@ func overBoth(t *testing.T, f func(t *testing.T, box *slowBox, g grave)) {
 		}
 		f(t, box, g)
 	}
-	t.Run("sqlite", func(t *testing.T) { dig(t, "") })
+	t.Run("sqlite", func(t *testing.T) { t.Parallel(); dig(t, "") })
 	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
 		database := pgtest.StartFor(t).DatabaseFor(t, "")
 		dig(t, database)
 	})
@@ -229,6 +230,7 @@ func good(t *testing.T, p *process, m *netmail.Message, a asked, secret string) 
 // TestK16_AKillAfterTheAnswerLosesNoMail kills the server when it has answered that a
 // mail is on its way, and nobody has taken it yet.
 func TestK16_AKillAfterTheAnswerLosesNoMail(t *testing.T) {
+	t.Parallel()
 	for name, hide := range map[string]string{"the mail server is busy": "false", "the answer does not wait for the mail": "true"} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, box *slowBox, g grave) {
@@ -260,6 +262,7 @@ func TestK16_AKillAfterTheAnswerLosesNoMail(t *testing.T) {
 // TestK16_AKillAtTheMailServersAnswer kills the server when the mail server has the
 // mail, before or after it says so. The mail arrives once more at most, as the same.
 func TestK16_AKillAtTheMailServersAnswer(t *testing.T) {
+	t.Parallel()
 	for _, when := range []string{"before", "after"} {
 		t.Run(when, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, box *slowBox, g grave) {
@@ -311,6 +314,7 @@ func killedAtTheAnswer(t *testing.T, box *slowBox, g grave, when, secret string)
 // TestK16_AKillAfterAnApprovalLosesNoMail kills the server when an administrator has
 // been told that an account is approved, and its owner has not.
 func TestK16_AKillAfterAnApprovalLosesNoMail(t *testing.T) {
+	t.Parallel()
 	overBoth(t, func(t *testing.T, box *slowBox, g grave) {
 		const root = id.UserID("@root:localhost")
 		g.environment = append(g.environment, "NARTHEX_APPROVAL_ENABLED=true", "NARTHEX_APPROVAL_REQUIRED_FOR_NEW_ACCOUNTS=true", "NARTHEX_APPROVAL_NOTIFY_EMAIL=true")

@@ -20,6 +20,7 @@ import (
 // each is killed; NARTHEX_TEST_DATABASE chooses one database. NARTHEX_TEST_KILL_PROGRAM may be
 // a program that has been built with -tags faults, which else is built first.
 func TestKills(t *testing.T) {
+	t.Parallel()
 	kills, migrations := 20, 3
 	if text := os.Getenv("NARTHEX_TEST_KILLS"); text != "" {
 		var err error
@@ -33,7 +34,7 @@ func TestKills(t *testing.T) {
 	seed := seed(t)
 	over := func(name string, f func(t *testing.T)) {
 		if only := os.Getenv("NARTHEX_TEST_DATABASE"); only == "" || only == name {
-			t.Run(name, f)
+			t.Run(name, func(t *testing.T) { t.Parallel(); f(t) })
 		}
 	}
 	over("sqlite", func(t *testing.T) {

@@ -144,6 +144,7 @@ func deviceName(i int) string { return fmt.Sprintf("KILLEDDEVICE%d", i) }
 // TestK10_AKillLeavesOneUsableToken kills the server between a refresh and its
 // answer. The client comes back with the token that it knows.
 func TestK10_AKillLeavesOneUsableToken(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	clientID, codes := allowed(t, data, 1)
 	p := spawn(t, data)
@@ -205,6 +206,7 @@ func whoami(t *testing.T, base, token string) int {
 // TestK11_AKillMakesNoCodeGoodTwice kills the server between the exchange of a code
 // and its answer. Asked again, the server gives tokens only if it gave none before.
 func TestK11_AKillMakesNoCodeGoodTwice(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	const n = 8
 	clientID, codes := allowed(t, data, n)

@@ -18,6 +18,7 @@ func TestMain(m *testing.M) {
 
 // TestCommands plays the scripts in testdata: the command line as a person uses it.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true})
 }
 

@@ -216,6 +216,7 @@ func (c *crowd) run(n int, middle func() error) {
 // TestK3_ReplicasSkipNothingWhenOneIsKilled kills one of three processes, while nine
 // write by all of them and four read.
 func TestK3_ReplicasSkipNothingWhenOneIsKilled(t *testing.T) {
+	t.Parallel()
 	c := newCrowd(t, shared(t).DatabaseFor(t, ""), 3, 9, 4)
 	c.run(replicaEvents(t, 360), func() error {
 		c.processes[1].end()
@@ -227,6 +228,7 @@ func TestK3_ReplicasSkipNothingWhenOneIsKilled(t *testing.T) {
 // its machine would, and starts it again: what cannot be done fails with a code, what
 // was acknowledged is there, and the processes go on by themselves.
 func TestReplicasComeBackWithPostgres(t *testing.T) {
+	t.Parallel()
 	postgres := shared(t)
 	c := newCrowd(t, postgres.DatabaseFor(t, "")+"&synchronous_commit=on", 2, 6, 2)
 	c.run(replicaEvents(t, 180), func() error {
