@@ -88,10 +88,11 @@ func (s *Service) IgnoredUsers(tx *db.Tx, userID id.UserID) (map[id.UserID]bool,
 	return ReadIgnored(content, userID), err
 }
 
-// What statements of others are made of that read more than this: of the user $1, the
-// list that [ReadIgnored] reads, and whether there is account data after position $3.
+// What statements of others are made of that read more than this: the list that
+// [ReadIgnored] reads, of the user of a session, and whether there is account data of the
+// user $1 after position $3.
 const (
-	IgnoredList = `(SELECT content FROM account_data WHERE user_id = $1 AND room_id = '' AND type = 'm.ignored_user_list')`
+	IgnoredList = `(SELECT content FROM account_data WHERE user_id = session.user_id AND room_id = '' AND type = 'm.ignored_user_list')`
 	HasNews     = `EXISTS (SELECT 1 FROM account_data WHERE user_id = $1 AND pos > $3)`
 )
 

@@ -73,6 +73,7 @@ type App struct {
 	OAuth    *oauth.Service
 	Rooms    *rooms.Service
 	E2EE     *e2ee.Service
+	Syncer   *syncer.Service
 	// AdminPages make the link for the first administrator.
 	AdminPages *adminpages.Service
 	// Passwords hashes passwords at the cost that the configuration means.
@@ -156,7 +157,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 		DB: a.DB, Config: cfg, Accounts: a.Accounts, OAuth: a.OAuth, Admin: administration, Mail: mails,
 		Passwords: a.Passwords, Visitors: visitors, Examine: seams.Examine,
 	})
-	sync := syncer.New(syncer.Deps{
+	a.Syncer = syncer.New(syncer.Deps{
 		DB: a.DB, Bus: a.bus, Accounts: a.Accounts, AccountData: accountData, Rooms: a.Rooms,
 		Timeline: history, Ephemeral: ephemera, Push: pushes, E2EE: a.E2EE,
 	})
@@ -176,7 +177,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 		directory.New(directory.Deps{DB: a.DB, Config: cfg, Accounts: a.Accounts, Rooms: a.Rooms}).Routes(),
 		ephemera.Routes(),
 		pushes.Routes(),
-		sync.Routes(),
+		a.Syncer.Routes(),
 		administration.Routes(),
 		pages.Routes(),
 		a.AdminPages.Routes(),

@@ -180,6 +180,11 @@ func (tx *Tx) Position() (pos int64, err error) {
 	return pos, err
 }
 
+// Position is [Tx.Position] of a read of its own.
+func (d *DB) Position(ctx context.Context) (int64, error) {
+	return ReadOne(ctx, d, Scalar[int64], `SELECT pos FROM stream`)
+}
+
 // Lock holds (kind, key) until the transaction ends: one writer over all
 // processes. On SQLite there is one writer anyway; on PostgreSQL the lock is there for
 // whatever statement comes next, which it goes with.

@@ -160,17 +160,17 @@ func putFallbackKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID, keys []d
 }
 
 // Unclaimed is the part of a statement that gives what [ReadUnclaimed] reads, of the device
-// $2 of the user $1: algorithms, which have no colon, and numbers of keys; no number
-// stands for a fallback key.
+// of a session: algorithms, which have no colon, and numbers of keys; no number stands for
+// a fallback key.
 const Unclaimed = `COALESCE((SELECT string_agg(k.algorithm || ':' || k.keys, ':') FROM (
-	SELECT algorithm, CAST(COUNT(*) AS TEXT) AS keys FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND claimed_ts IS NULL GROUP BY algorithm
-	UNION ALL SELECT algorithm, '' FROM fallback_keys WHERE user_id = $1 AND device_id = $2 AND NOT used) AS k), '')`
+	SELECT algorithm, CAST(COUNT(*) AS TEXT) AS keys FROM one_time_keys WHERE user_id = session.user_id AND device_id = session.device_id AND claimed_ts IS NULL GROUP BY algorithm
+	UNION ALL SELECT algorithm, '' FROM fallback_keys WHERE user_id = session.user_id AND device_id = session.device_id AND NOT used) AS k), '')`
 
 // UnclaimedKeys gives what others can still claim of a device: the number of one-time
 // keys by algorithm, among them always the one that every client uses, and the
 // algorithms of fallback keys that nobody has claimed, sorted.
 func (s *Service) UnclaimedKeys(tx *db.Tx, userID id.UserID, deviceID id.DeviceID) (oneTime map[string]int64, fallback []string, err error) {
-	text, err := db.Value[string](tx, `SELECT `+Unclaimed, userID, deviceID)
+	text, err := db.Value[string](tx, `SELECT `+Unclaimed+` FROM (SELECT CAST($1 AS TEXT) AS user_id, CAST($2 AS TEXT) AS device_id) AS session`, userID, deviceID)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -130,13 +130,14 @@ func insertToDevice(tx *db.Tx, sender id.UserID, eventType string, messages []me
 	return nil
 }
 
-// What statements of others are made of that read more than this, for the device $2 of
-// the user $1: whether it has messages up to position $3, whether it has some after it,
-// and whether the user signed other users' keys after it.
+// What statements of others are made of that read more than this: the position of the
+// oldest message to the device of a session, 0 for none; whether there are messages to the
+// device $2 of the user $1 after position $3; and whether the user signed other users'
+// keys after it.
 const (
-	HasReceived = `EXISTS (SELECT 1 FROM to_device WHERE user_id = $1 AND device_id = $2 AND pos <= $3)`
-	HasMessages = `EXISTS (SELECT 1 FROM to_device WHERE user_id = $1 AND device_id = $2 AND pos > $3)`
-	HasSigned   = `EXISTS (SELECT 1 FROM user_signatures WHERE signer_id = $1 AND pos > $3)`
+	OldestMessage = `COALESCE((SELECT MIN(pos) FROM to_device WHERE user_id = session.user_id AND device_id = session.device_id), 0)`
+	HasMessages   = `EXISTS (SELECT 1 FROM to_device WHERE user_id = $1 AND device_id = $2 AND pos > $3)`
+	HasSigned     = `EXISTS (SELECT 1 FROM user_signatures WHERE signer_id = $1 AND pos > $3)`
 )
 
 // Message is a message to a device.

@@ -162,7 +162,7 @@ func TestReceipts(t *testing.T) {
 		t.Errorf("since then: got %v", got)
 	}
 	read(t, srv, func(s *ephemeral.Service, tx *db.Tx) error {
-		own, err := s.OwnReceipts(tx, bob.UserID, []id.RoomID{room.ID})
+		own, err := s.OwnReceipts(tx, []id.UserID{bob.UserID}, []id.RoomID{room.ID})
 		if len(own) != 3 {
 			t.Errorf("bob's own: got %v", own)
 		}

@@ -166,9 +166,9 @@ func (s *Service) getPresence(ctx context.Context, call *httpapi.Call, req getPr
 }
 
 // What statements of others are made of that read more than this: what [Service.SeeDue]
-// asks for, of the user $1, and whether anybody's presence changed after position $3.
+// asks for, of the user of a session, and whether anybody's presence changed after position $3.
 const (
-	Times       = `COALESCE((SELECT presence || ' ' || last_active_ts || ' ' || seen_ts FROM presence WHERE user_id = $1), '')`
+	Times       = `COALESCE((SELECT presence || ' ' || last_active_ts || ' ' || seen_ts FROM presence WHERE user_id = session.user_id), '')`
 	HasPresence = `EXISTS (SELECT 1 FROM presence WHERE pos > $3)`
 )
 

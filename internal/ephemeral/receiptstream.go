@@ -66,11 +66,13 @@ func (s *Service) Receipts(tx *db.Tx, userID id.UserID, roomIDs []id.RoomID, fro
 	return out, err
 }
 
-// OwnReceipts gives all receipts of a user in some rooms.
-func (s *Service) OwnReceipts(tx *db.Tx, userID id.UserID, roomIDs []id.RoomID) (out []Receipt, err error) {
+// OwnReceipts gives all receipts of some users, at most 500, in some rooms.
+func (s *Service) OwnReceipts(tx *db.Tx, users []id.UserID, roomIDs []id.RoomID) (out []Receipt, err error) {
 	err = db.Chunks(roomIDs, func(chunk []id.RoomID) error {
-		in := db.In(chunk)
-		some, err := db.All(tx, scanReceipt, `SELECT `+receiptColumns+` FROM receipts WHERE user_id = $1 AND room_id IN (`+in.Marks(2)+`)`, in.Args(userID)...)
+		in, of := db.In(chunk), db.In(users)
+		args := of.Args()
+		some, err := db.All(tx, scanReceipt, `SELECT `+receiptColumns+` FROM receipts
+			WHERE user_id IN (`+of.Marks(1)+`) AND room_id IN (`+in.Marks(1+len(args))+`)`, in.Args(args...)...)
 		out = append(out, some...)
 		return err
 	})

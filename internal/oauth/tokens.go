@@ -191,6 +191,12 @@ func endGrace(tx *db.Tx, t tokenRow) error {
 	return tx.Later(`DELETE FROM access_tokens WHERE user_id = $1 AND device_id = $2 AND token_id <> $3`, t.UserID, t.DeviceID, t.TokenID)
 }
 
+// Sessions is the part of a statement of others that has the row "session", with token_id,
+// user_id and device_id, of each access token that still serves: one of a session that is
+// over is gone, and one of an account that is locked is left out. Whether a token has run
+// out is not looked at: that ends no request that has begun.
+const Sessions = `FROM access_tokens session JOIN users account ON account.user_id = session.user_id AND NOT account.locked `
+
 func unknownToken() error {
 	return errcode.UnknownToken.New("You are signed out. Sign in again.").With("soft_logout", false)
 }

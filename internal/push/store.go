@@ -74,8 +74,8 @@ func (s *Service) PushRules(tx *db.Tx, userID id.UserID) (jsontext.Value, int64,
 }
 
 // Changed is the part of a statement that gives the position at which the push rules of
-// the user $1 were changed last; 0 for never.
-const Changed = `COALESCE((SELECT pos FROM push_rules WHERE user_id = $1), 0)`
+// the user of a session were changed last; 0 for never.
+const Changed = `COALESCE((SELECT pos FROM push_rules WHERE user_id = session.user_id), 0)`
 
 // compiled gives the user's push rules, which were changed last at a position.
 func (s *Service) compiled(tx *db.Tx, userID id.UserID, pos int64) (*Rules, error) {

@@ -93,7 +93,7 @@ func unread(srv *apitest.Server, s *push.Service, tx *db.Tx, userID id.UserID, r
 	if reader.Pos, err = tx.Position(); err != nil {
 		return nil, err
 	}
-	if reader.RulesPos, err = db.Value[int64](tx, `SELECT `+push.Changed, userID); err != nil {
+	if reader.RulesPos, err = db.Value[int64](tx, `SELECT `+push.Changed+` FROM users session WHERE user_id = $1`, userID); err != nil {
 		return nil, err
 	}
 	if reader.Ignored, err = accountdata.New(accountdata.Deps{DB: srv.App.DB}).IgnoredUsers(tx, userID); err != nil {

@@ -14,6 +14,7 @@ import (
 
 // Membership is what a user is to a room at present.
 type Membership struct {
+	UserID     id.UserID // known if [MembershipsIn] gave it
 	RoomID     id.RoomID
 	Membership string
 	Pos        int64 // of the event that made it so
@@ -34,19 +35,20 @@ func Memberships(tx *db.Tx, userID id.UserID, after int64) ([]Membership, error)
 		WHERE user_id = $1 AND (membership = 'join' OR event_pos > $2) ORDER BY event_pos`, userID, after)
 }
 
-// MembershipsIn gives those of [Memberships] that are in some rooms, with the standing
-// that the user has there.
-func MembershipsIn(tx *db.Tx, roomIDs []id.RoomID, userID id.UserID, after int64) (out []Membership, err error) {
+// MembershipsIn gives what some users, at most 500, are to some rooms, and the standing
+// that they have there, in the order of positions.
+func MembershipsIn(tx *db.Tx, roomIDs []id.RoomID, users []id.UserID) (out []Membership, err error) {
 	err = db.Chunks(roomIDs, func(chunk []id.RoomID) error {
-		in := db.In(chunk)
+		in, of := db.In(chunk), db.In(users)
+		args := of.Args()
 		more, err := db.All(tx, func(r db.Row) (m Membership, err error) {
-			err = r.Scan(&m.RoomID, &m.Members, &m.redactedPos, &m.DisplayName, &m.Joined, &m.Membership, &m.Pos, &m.Sender, &m.Forgotten)
+			err = r.Scan(&m.UserID, &m.RoomID, &m.Members, &m.redactedPos, &m.DisplayName, &m.Joined, &m.Membership, &m.Pos, &m.Sender, &m.Forgotten)
 			return m, err
-		}, `SELECT `+standing+`, m.membership, m.event_pos, m.sender, m.forgotten `+inRooms+`(m.membership = 'join' OR m.event_pos > $2) AND m.room_id IN (`+in.Marks(3)+`)`, in.Args(userID, after)...)
+		}, `SELECT m.user_id, `+standing+`, m.membership, m.event_pos, m.sender, m.forgotten `+inRooms+`m.user_id IN (`+of.Marks(1)+`) AND m.room_id IN (`+in.Marks(1+len(args))+`)`, in.Args(args...)...)
 		out = append(out, more...)
 		return err
 	})
-	// Asked for the order, SQLite would read all memberships of the user.
+	// Asked for the order, SQLite would read all memberships of the users.
 	slices.SortFunc(out, func(a, b Membership) int { return cmp.Compare(a.Pos, b.Pos) })
 	return out, err
 }

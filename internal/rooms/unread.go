@@ -23,7 +23,7 @@ const (
 	standing = `m.room_id, r.joined_count, r.redacted_pos, COALESCE(m.displayname, ''),
 		COALESCE((SELECT COALESCE(MAX(CASE WHEN st.value <> 'join' THEN st.until_pos END), MIN(st.from_pos)) FROM room_state st
 			WHERE st.room_id = m.room_id AND st.type = 'm.room.member' AND st.state_key = m.user_id), 0)`
-	inRooms = `FROM room_members m JOIN rooms r ON r.room_id = m.room_id WHERE m.user_id = $1 AND `
+	inRooms = `FROM room_members m JOIN rooms r ON r.room_id = m.room_id WHERE `
 )
 
 // Standings gives the standing of a user in those of the rooms that the user is
@@ -41,7 +41,7 @@ func Standings(tx *db.Tx, userID id.UserID, roomIDs []id.RoomID) (map[id.RoomID]
 		err := r.Scan(&roomID, &st.Members, &st.redactedPos, &st.DisplayName, &st.Joined)
 		out[roomID] = st
 		return err
-	}, `SELECT `+standing+` `+inRooms+`m.membership = 'join' AND m.room_id IN (`+in.Marks(2)+`)`, in.Args(userID)...)
+	}, `SELECT `+standing+` `+inRooms+`m.user_id = $1 AND m.membership = 'join' AND m.room_id IN (`+in.Marks(2)+`)`, in.Args(userID)...)
 }
 
 // Floors gives the position in each room that its newest n events come after.

@@ -190,7 +190,7 @@ func (r *reading) addUnread() error {
 	if len(roomIDs) == 0 {
 		return nil
 	}
-	own, err := r.s.ephemeral.OwnReceipts(r.tx, r.userID, roomIDs)
+	own, err := r.ownReceipts(r.s.ephemeral, roomIDs, r.userID)
 	if err != nil {
 		return err
 	}

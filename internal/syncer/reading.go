@@ -8,7 +8,6 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/accountdata"
 	"github.com/narthex-matrix/narthex/internal/bus"
-	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/rooms"
 )
@@ -17,8 +16,8 @@ import (
 type reading struct {
 	*wish
 	opening
-	s  *Service
-	tx *db.Tx
+	s *Service
+	*shared // until it is made
 
 	before    *reading // what was found earlier, which was nothing; nil at the first look and after the last
 	since, to int64    // what is after the one and up to the other is told
@@ -44,15 +43,11 @@ type reading struct {
 
 // run makes the answer.
 func (r *reading) run() error {
-	lost, err := r.tx.Lost(r.since)
-	if err != nil {
-		return err
-	}
-	if lost || r.since > r.to {
+	if r.lost {
 		// The database is a restored backup, by narthex restore or by hand. What the
 		// client holds may be from a history that never was, so it is told all there
 		// is, and that there is a gap before it.
-		r.since, r.lost = 0, true
+		r.since = 0
 	}
 	r.initial = r.since == 0
 	r.answer = syncResponse{
@@ -73,11 +68,8 @@ func (r *reading) run() error {
 			return err
 		}
 	}
-	if err := r.findAwaited(); err != nil {
-		return err
-	}
-	r.answer.NextBatch, r.before = rooms.Token(r.to), nil
-	return nil
+	r.answer.NextBatch = rooms.Token(r.to)
+	return r.findAwaited()
 }
 
 // roomsAtOnce is of how many rooms the events are in memory at once. Each part costs a

@@ -46,7 +46,7 @@ type invitation struct {
 func (r *reading) findRooms() (err error) {
 	var all []rooms.Membership
 	if r.few {
-		all, err = rooms.MembershipsIn(r.tx, r.touched, r.userID, r.since)
+		all, err = r.membershipsIn(r.touched, r.userID, r.since)
 	} else {
 		all, err = rooms.Memberships(r.tx, r.userID, r.since)
 	}

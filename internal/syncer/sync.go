@@ -45,6 +45,7 @@ func (t *token) UnmarshalText(text []byte) error {
 type wish struct {
 	userID     id.UserID
 	deviceID   id.DeviceID
+	tokenID    int64
 	presence   ephemeral.State
 	filter     *accountdata.Filter
 	fullState  bool
@@ -67,14 +68,14 @@ func (s *Service) sync(ctx context.Context, call *httpapi.Call, req syncRequest)
 		wait = 0
 	}
 	w := &wish{
-		userID: call.UserID, deviceID: call.DeviceID, presence: state, fullState: req.FullState, stateAfter: req.UseStateAfter, waits: wait > 0,
+		userID: call.UserID, deviceID: call.DeviceID, tokenID: call.TokenID, presence: state, fullState: req.FullState, stateAfter: req.UseStateAfter, waits: wait > 0,
 	}
 	began := s.bus.Now()
 	var err error
 	if w.filter, err = s.filter(ctx, call.UserID, req.Filter); err != nil {
 		return nil, err
 	}
-	found, err := s.begin(ctx, w, since)
+	found, err := s.begin(ctx, call, w, since)
 	if err != nil || wait == 0 || !found.answer.empty() {
 		return found.response(), err
 	}
@@ -82,30 +83,15 @@ func (s *Service) sync(ctx context.Context, call *httpapi.Call, req syncRequest)
 	return nil, nil
 }
 
-// begin writes what the request itself tells, mostly nothing, and looks for the first
-// time; in one read, if there is nothing to write.
-func (s *Service) begin(ctx context.Context, w *wish, since int64) (found *reading, err error) {
-	var due, acknowledged bool
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		o, err := open(tx, w, since)
-		if err != nil {
-			return err
-		}
-		due = s.ephemeral.SeeDue(o.times, w.presence, tx.Now)
-		// A device acknowledges messages by coming back with a token from behind them; one
-		// from beyond the end tells nothing.
-		acknowledged = o.has&received != 0 && since <= o.pos
-		if due || acknowledged {
-			return nil
-		}
-		found, err = s.look(tx, w, since, o, nil)
-		return err
-	})
-	if err != nil || found != nil {
-		return found, err
+// begin looks for the first time. What the request itself tells, mostly nothing, is
+// written before.
+func (s *Service) begin(ctx context.Context, call *httpapi.Call, w *wish, since int64) (*reading, error) {
+	l := &look{wish: w, since: since, arriving: true}
+	if err := s.look(ctx, call, l); err != nil || l.found != nil {
+		return l.found, err
 	}
-	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		if acknowledged {
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		if l.acknowledged {
 			if _, err := s.e2ee.DeleteToDevice(tx, w.userID, w.deviceID, since); err != nil {
 				return err
 			}
@@ -116,14 +102,9 @@ func (s *Service) begin(ctx context.Context, w *wish, since int64) (found *readi
 	if err != nil && !errors.Is(err, db.ErrFull) && !errors.Is(err, db.ErrUnavailable) {
 		return nil, err
 	}
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		o, err := open(tx, w, since)
-		if err == nil {
-			found, err = s.look(tx, w, since, o, nil)
-		}
-		return err
-	})
-	return found, err
+	l = &look{wish: w, since: since}
+	err = s.look(ctx, call, l)
+	return l.found, err
 }
 
 // unfiltered is the filter of the many requests that have none.
@@ -164,17 +145,10 @@ func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, wait t
 		if why == httpapi.Stopping {
 			return found.response(), nil
 		}
-		if found, err = s.again(ctx, w, found, why == httpapi.News); err != nil {
+		if found, err = s.again(ctx, call, w, found, why == httpapi.News); err != nil {
 			return nil, err
 		}
-		some := !found.answer.empty()
-		if why == httpapi.News || some {
-			// The session may be over: what came after its end is not told.
-			if err := call.StillAllowed(); err != nil {
-				return nil, err
-			}
-		}
-		if some || why == httpapi.TimeUp {
+		if why == httpapi.TimeUp || !found.answer.empty() {
 			return found.response(), nil
 		}
 		return nil, nil
@@ -184,32 +158,13 @@ func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, wait t
 
 // again looks for what is new since it was looked before. Whoever was not woken looks at
 // the position first, which mostly is the same.
-func (s *Service) again(ctx context.Context, w *wish, before *reading, woken bool) (found *reading, err error) {
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		if !woken {
-			if pos, err := tx.Position(); err != nil || pos == before.to {
-				found = before
-				return err
-			}
+func (s *Service) again(ctx context.Context, call *httpapi.Call, w *wish, before *reading, woken bool) (*reading, error) {
+	if !woken {
+		if pos, err := s.db.Position(ctx); err != nil || pos == before.to {
+			return before, err
 		}
-		o, err := reopen(tx, w)
-		if err == nil {
-			found, err = s.look(tx, w, before.to, o, before)
-		}
-		return err
-	})
-	return found, err
-}
-
-// look makes the answer for what is after since. Given what was found before, which
-// was nothing, that is what has come since then; if the stream has not moved, it is the
-// same.
-func (s *Service) look(tx *db.Tx, w *wish, since int64, o opening, before *reading) (*reading, error) {
-	if before != nil && before.to == o.pos {
-		return before, nil
 	}
-	found := &reading{s: s, tx: tx, wish: w, opening: o, before: before, since: since, to: o.pos}
-	err := found.run()
-	found.tx = nil // the request may wait for long, with what was found
-	return found, err
+	l := &look{wish: w, since: before.to, before: before}
+	err := s.look(ctx, call, l)
+	return l.found, err
 }

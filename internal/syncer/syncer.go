@@ -1,6 +1,8 @@
 package syncer
 
 import (
+	"runtime"
+
 	"github.com/narthex-matrix/narthex/internal/accountdata"
 	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/bus"
@@ -36,6 +38,9 @@ type Service struct {
 	ephemeral   *ephemeral.Service
 	push        *push.Service
 	e2ee        *e2ee.Service
+
+	looks   chan *look    // those that wait for somebody to look for all of them
+	leading chan struct{} // has room for those who may do so at the same time
 }
 
 // New makes the service.
@@ -43,5 +48,6 @@ func New(d Deps) *Service {
 	return &Service{
 		db: d.DB, bus: d.Bus, accounts: d.Accounts, accountData: d.AccountData, rooms: d.Rooms,
 		timeline: d.Timeline, ephemeral: d.Ephemeral, push: d.Push, e2ee: d.E2EE,
+		looks: make(chan *look, 1024), leading: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 }
