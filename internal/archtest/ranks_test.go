@@ -9,7 +9,7 @@ import (
 // ranks orders the packages: each imports only lower numbers. The tens are the
 // ranks of docs/architecture/overview.md, the units their inner order.
 var ranks = map[string]int{
-	"internal/id": 10, "internal/errcode": 10, "internal/canonicaljson": 10,
+	"internal/id": 10, "internal/errcode": 10, "internal/canonicaljson": 10, "internal/cache": 10,
 
 	"internal/xmatrix": 11,
 

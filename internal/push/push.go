@@ -1,9 +1,8 @@
 package push
 
 import (
-	"github.com/maypok86/otter/v2"
-
 	"github.com/narthex-matrix/narthex/internal/accountdata"
+	"github.com/narthex-matrix/narthex/internal/cache"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/jobs"
@@ -26,9 +25,9 @@ type Service struct {
 	// Three caches, all correct when empty. Compiled rules are held against the
 	// position of their row, tallies against what [tally] lists; an event that was
 	// not redacted never changes.
-	rules   *otter.Cache[id.UserID, compiledRules]
-	tallies *otter.Cache[tallyKey, *tally]
-	views   *otter.Cache[id.EventID, *View]
+	rules   *cache.Cache[id.UserID, compiledRules]
+	tallies *cache.Cache[tallyKey, *tally]
+	views   *cache.Cache[id.EventID, *View]
 }
 
 type compiledRules struct {
@@ -48,9 +47,9 @@ const (
 func New(d Deps) *Service {
 	return &Service{
 		db: d.DB, accountData: d.AccountData, rooms: d.Rooms,
-		rules:   otter.Must(&otter.Options[id.UserID, compiledRules]{MaximumSize: cachedRules}),
-		tallies: otter.Must(&otter.Options[tallyKey, *tally]{MaximumSize: cachedTallies}),
-		views:   otter.Must(&otter.Options[id.EventID, *View]{MaximumSize: cachedViews}),
+		rules:   cache.New[id.UserID, compiledRules](cachedRules),
+		tallies: cache.New[tallyKey, *tally](cachedTallies),
+		views:   cache.New[id.EventID, *View](cachedViews),
 	}
 }
 

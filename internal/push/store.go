@@ -82,7 +82,7 @@ func (s *Service) compiled(tx *db.Tx, userID id.UserID, pos int64) (*Rules, erro
 	if pos == 0 {
 		return defaultRules, nil
 	}
-	if kept, ok := s.rules.GetIfPresent(userID); ok && kept.pos == pos {
+	if kept, ok := s.rules.Get(userID); ok && kept.pos == pos {
 		return kept.rules, nil
 	}
 	c, pos, err := changesOf(tx, userID)

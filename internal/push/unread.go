@@ -152,7 +152,7 @@ func (c *counter) standings(reads []Read) (map[id.RoomID]rooms.Standing, error) 
 func (c *counter) start(read Read, b basis) (t *tally, known bool) {
 	after := max(b.joined, read.Unthreaded)
 	t = &tally{basis: b, after: after, upTo: after}
-	old, ok := c.s.tallies.GetIfPresent(tallyKey{c.UserID, read.RoomID})
+	old, ok := c.s.tallies.Get(tallyKey{c.UserID, read.RoomID})
 	if !ok || !old.equal(b) || old.after > after || old.upTo > c.Pos {
 		return t, false
 	}
@@ -164,7 +164,7 @@ func (c *counter) start(read Read, b basis) (t *tally, known bool) {
 // keep puts the tally into the cache, unless one that knows more is there.
 func (c *counter) keep(r *countedRoom) {
 	key := tallyKey{c.UserID, r.read.RoomID}
-	if old, ok := c.s.tallies.GetIfPresent(key); ok && old.upTo > c.Pos {
+	if old, ok := c.s.tallies.Get(key); ok && old.upTo > c.Pos {
 		return
 	}
 	c.s.tallies.Set(key, r.tally)
@@ -196,7 +196,7 @@ func (c *counter) addViews(news []*newEvent) {
 		if e.Sender == c.UserID || e.RedactedBy != nil || c.Ignored[e.Sender] {
 			continue
 		}
-		if v, ok := c.s.views.GetIfPresent(e.ID); ok {
+		if v, ok := c.s.views.Get(e.ID); ok {
 			e.view = v
 			continue
 		}

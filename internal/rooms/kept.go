@@ -5,8 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/maypok86/otter/v2"
-
+	"github.com/narthex-matrix/narthex/internal/cache"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
 )
@@ -16,23 +15,20 @@ import (
 // when that was the same is as the database has it, in every process. So there is
 // nothing to invalidate, and a reader asks the database for positions alone.
 type kept struct {
-	events *otter.Cache[int64, Stored]
+	events *cache.Cache[int64, Stored]
 }
 
 // keptBytes is how much memory the events take, about.
 const keptBytes = 24 << 20
 
 func newKept() *kept {
-	return &kept{otter.Must(&otter.Options[int64, Stored]{
-		MaximumWeight: keptBytes,
-		// The event as it is stored, its parsed form, which refers to it, and the entry.
-		Weigher: func(_ int64, st Stored) uint32 { return uint32(len(st.Raw)) + 1024 },
-	})}
+	// The event as it is stored, its parsed form, which refers to it, and the entry.
+	return &kept{cache.Weighed(keptBytes, func(_ int64, st Stored) uint32 { return uint32(len(st.Raw)) + 1024 })}
 }
 
 // get gives the event at a position, if it is kept as it is after a redaction.
 func (k *kept) get(pos, redactedPos int64) (Stored, bool) {
-	st, ok := k.events.GetIfPresent(pos)
+	st, ok := k.events.Get(pos)
 	return st, ok && st.redactedPos == redactedPos
 }
 

@@ -4,8 +4,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/maypok86/otter/v2"
-
+	"github.com/narthex-matrix/narthex/internal/cache"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/id"
 )
@@ -32,7 +31,7 @@ type tail struct {
 	slots [tailLength]Happening // by position; without a room: no event
 	// joined are the rooms that users were in as of a position: they still are if no
 	// membership of theirs has come since.
-	joined *otter.Cache[id.UserID, joinedAt]
+	joined *cache.Cache[id.UserID, joinedAt]
 }
 
 type joinedAt struct {
@@ -41,10 +40,7 @@ type joinedAt struct {
 }
 
 func newTail() *tail {
-	return &tail{joined: otter.Must(&otter.Options[id.UserID, joinedAt]{
-		MaximumWeight: joinedSize,
-		Weigher:       func(_ id.UserID, j joinedAt) uint32 { return uint32(len(j.rooms)) + 1 },
-	})}
+	return &tail{joined: cache.Weighed(joinedSize, func(_ id.UserID, j joinedAt) uint32 { return uint32(len(j.rooms)) + 1 })}
 }
 
 // between gives the events after a position, up to another or to the first position of
@@ -104,7 +100,7 @@ func (s *Service) Happened(tx *db.Tx, after, upTo int64) (events []Happening, ok
 // JoinedAt is [JoinedRooms] for a transaction whose position is known. The list is shared:
 // it must not be changed.
 func (s *Service) JoinedAt(tx *db.Tx, userID id.UserID, at int64) ([]id.RoomID, error) {
-	if j, ok := s.tail.joined.GetIfPresent(userID); ok && j.pos <= at {
+	if j, ok := s.tail.joined.Get(userID); ok && j.pos <= at {
 		since, ok, err := s.Happened(tx, j.pos, at)
 		if err != nil {
 			return nil, err
