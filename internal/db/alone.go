@@ -19,21 +19,29 @@ var ErrInUse = errors.New("another process uses the database")
 // each connection to the database shares an advisory lock, so that a server that
 // comes while the database is being moved finds no connection.
 const (
-	shareUse = `SELECT pg_try_advisory_lock_shared(1314084932, 1)`
+	shareUse = `SELECT pg_advisory_lock_shared(1314084932, 1)` // until the session ends
 	takeUse  = `SELECT pg_advisory_lock(1314084932, 1)`
 	// PostgreSQL takes a moment to notice that a process that ended is gone.
-	soon = `SET lock_timeout = '2s'`
+	soon     = `SET lock_timeout = '2s'`
+	thisSoon = `SET LOCAL lock_timeout = '2s'`
 )
 
 func share(ctx context.Context, c *pgx.Conn) error {
-	var got bool
-	if err := c.QueryRow(ctx, shareUse).Scan(&got); err != nil {
+	return inUse(pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, thisSoon); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, shareUse)
 		return err
-	}
-	if !got {
+	}))
+}
+
+// inUse is ErrInUse for a lock that others kept.
+func inUse(err error) error {
+	if state := (*pgconn.PgError)(nil); errors.As(err, &state) && state.Code == lockNotAvailable {
 		return ErrInUse
 	}
-	return nil
+	return err
 }
 
 // takeAlone keeps a connection that holds the lock, so that nobody else can share it.
@@ -45,12 +53,9 @@ func (d *DB) takeAlone(ctx context.Context) error {
 	if _, err = held.Exec(ctx, soon); err == nil {
 		_, err = held.Exec(ctx, takeUse)
 	}
-	if state := (*pgconn.PgError)(nil); errors.As(err, &state) && state.Code == lockNotAvailable {
-		err = ErrInUse
-	}
 	if err != nil {
 		held.Release()
-		return err
+		return inUse(err)
 	}
 	d.held = held
 	return nil
