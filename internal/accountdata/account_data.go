@@ -92,7 +92,7 @@ func (s *Service) get(ctx context.Context, call *httpapi.Call, req roomDataReque
 	if err := own(call, req.UserID); err != nil {
 		return nil, err
 	}
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
+	err = s.db.ReadBriefly(ctx, func(tx *db.Tx) error {
 		content, err = s.Get(tx, req.UserID, req.RoomID, req.Type)
 		return err
 	})

@@ -63,7 +63,7 @@ func (s *Service) getFilter(ctx context.Context, call *httpapi.Call, req getFilt
 	if err := own(call, req.UserID); err != nil {
 		return nil, err
 	}
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
+	err = s.db.ReadBriefly(ctx, func(tx *db.Tx) error {
 		definition, err = filterDefinition(tx, req.UserID, req.FilterID)
 		return err
 	})

@@ -48,7 +48,7 @@ func (s *Service) getRoomTags(ctx context.Context, call *httpapi.Call, req roomT
 	if err := own(call, req.UserID); err != nil {
 		return resp, err
 	}
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
+	err = s.db.ReadBriefly(ctx, func(tx *db.Tx) error {
 		resp, err = s.tags(tx, req.UserID, req.RoomID)
 		return err
 	})

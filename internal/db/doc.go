@@ -5,7 +5,8 @@
 // their SQL once, in the dialect that both engines share ($1 placeholders,
 // ON CONFLICT, RETURNING); what is not portable has a function here.
 //
-// [DB.Read] and [DB.Write] are the only ways to a [Tx]. A read sees one snapshot.
+// [DB.Read] and [DB.Write], and their forms [DB.ReadBriefly] and [DB.WriteLocked], are the
+// only ways to a [Tx]. A read sees one snapshot.
 // A write is on disk when Write returns nil. Writers on SQLite share commits: one
 // goroutine runs the waiting closures one after the other, each in a savepoint of
 // its own, commits once and then answers all of them, so that durability does not

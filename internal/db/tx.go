@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type Tx struct {
 	woken  []string
 	after  []func()
 	locked map[string]bool
+	brief  *brief // nil within a transaction
 	// position is that of the snapshot of a read, once it was asked for.
 	position *int64
 }
@@ -37,6 +39,10 @@ func (tx *Tx) Context() context.Context { return tx.ctx }
 // A violated unique constraint is ErrDuplicate; on PostgreSQL the transaction is
 // then over, so prefer ON CONFLICT where the conflict is expected.
 func (tx *Tx) Exec(statement string, args ...any) (int64, error) {
+	if tx.brief != nil {
+		tx.brief.more = true // so it is refused, as in every read
+		return 0, errMore
+	}
 	if tx.lite != nil {
 		n, err := tx.lite.run(tx.ctx, statement, args...)
 		return n, wrap(err, statement)
@@ -49,7 +55,7 @@ func (tx *Tx) Exec(statement string, args ...any) (int64, error) {
 // it goes with the next statement or with the commit, and so costs no exchange. Its
 // error is that of whatever it went with.
 func (tx *Tx) Later(statement string, args ...any) error {
-	if tx.lite != nil {
+	if tx.lite != nil || tx.brief != nil {
 		_, err := tx.Exec(statement, args...)
 		return err
 	}
@@ -65,6 +71,11 @@ type cursor interface {
 }
 
 func (tx *Tx) query(statement string, args []any) (cursor, error) {
+	if tx.brief != nil {
+		if err := tx.brief.count(); err != nil {
+			return nil, err
+		}
+	}
 	if tx.lite != nil {
 		return tx.lite.query(tx.ctx, statement, args)
 	}
@@ -106,28 +117,60 @@ func One[T any](tx *Tx, scan func(Row) (T, error), statement string, args ...any
 	return first(rows, err, scan, statement)
 }
 
-// ReadOne is [One] in a read of its own. It costs no transaction: a single statement
-// sees one snapshot as it is.
-func ReadOne[T any](ctx context.Context, d *DB, scan func(Row) (T, error), statement string, args ...any) (out T, err error) {
-	if err := ctx.Err(); err != nil {
-		return out, err
+// brief counts the statements of a read without a transaction.
+type brief struct{ begun, more bool }
+
+var errMore = errors.New("db: a second statement of a brief read")
+
+func (b *brief) count() error {
+	if b.begun {
+		b.more = true
+		return errMore
 	}
-	if d.dialect == Postgres {
-		err := d.overPipeline(ctx, "", func(p *pipeline) error {
-			rows, err := p.query(statement, args)
-			out, err = first(rows, err, scan, statement)
-			return err
+	b.begun = true
+	return nil
+}
+
+// ReadBriefly is [DB.Read] for a closure that mostly makes one statement, which costs no
+// transaction: it sees one snapshot as it is. A closure that makes another one fails there,
+// and runs again within a transaction.
+func (d *DB) ReadBriefly(ctx context.Context, f func(tx *Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var b brief
+	err := d.readBriefly(ctx, &b, f)
+	if b.more {
+		return d.Read(ctx, f)
+	}
+	return unavailable(err)
+}
+
+func (d *DB) readBriefly(ctx context.Context, b *brief, f func(tx *Tx) error) error {
+	switch {
+	case d.dialect == Postgres:
+		return d.overPipeline(ctx, "", func(p *pipeline) error {
+			*b = brief{}
+			return f(&Tx{Now: d.now(), ctx: ctx, d: d, pg: p, brief: b})
 		})
-		return out, unavailable(err)
+	case d.alone: // there is one connection
+		return d.readSQLite(ctx, f)
 	}
 	c, err := d.reader(ctx)
 	if err != nil {
-		return out, unavailable(err)
+		return err
 	}
 	defer d.readAgain(c)
-	rows, err := c.query(context.WithoutCancel(ctx), statement, args)
-	out, err = first(rows, err, scan, statement)
-	return out, unavailable(err)
+	return f(&Tx{Now: d.now(), ctx: context.WithoutCancel(ctx), d: d, lite: c, brief: b})
+}
+
+// ReadOne is [One] in a read of its own, which costs no transaction.
+func ReadOne[T any](ctx context.Context, d *DB, scan func(Row) (T, error), statement string, args ...any) (out T, err error) {
+	err = d.ReadBriefly(ctx, func(tx *Tx) (err error) {
+		out, err = One(tx, scan, statement, args...)
+		return err
+	})
+	return out, err
 }
 
 // first gives the first row of an answer, or ErrNoRow.

@@ -138,7 +138,7 @@ func (r *Runner) take(ctx context.Context) (due []Job, err error) {
 			ORDER BY run_ts LIMIT $2`, in.Args(tx.Now.UnixMilli(), batch)...)
 	}
 	// Look before locking: an idle server writes nothing.
-	if err := r.db.Read(ctx, func(tx *db.Tx) error { due, err = dueNow(tx); return err }); err != nil || len(due) == 0 {
+	if err := r.db.ReadBriefly(ctx, func(tx *db.Tx) error { due, err = dueNow(tx); return err }); err != nil || len(due) == 0 {
 		return nil, err
 	}
 	err = r.db.Write(ctx, func(tx *db.Tx) (err error) {

@@ -58,7 +58,7 @@ func (s *Service) exchangeOpenIDToken(ctx context.Context, _ *httpapi.Call, req 
 
 // OpenIDUser gives the user whose OpenID token it is, or fails with UnknownToken.
 func (s *Service) OpenIDUser(ctx context.Context, token string) (user id.UserID, err error) {
-	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
+	err = s.db.ReadBriefly(ctx, func(tx *db.Tx) (err error) {
 		user, err = db.Value[id.UserID](tx, `SELECT t.user_id FROM openid_tokens t JOIN users u ON u.user_id = t.user_id
 			WHERE t.token_hash = $1 AND t.expires_ts > $2 AND u.deactivated_ts IS NULL`, secret.Hash(token), tx.Now.UnixMilli())
 		return err

@@ -148,7 +148,7 @@ func (s *Service) checkAvailable(ctx context.Context, username string) error {
 	if err != nil {
 		return err
 	}
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
+	err = s.db.ReadBriefly(ctx, func(tx *db.Tx) error {
 		_, err := s.accounts.Find(tx, userID)
 		return err
 	})

@@ -68,7 +68,7 @@ type param struct{ name, value string }
 // clientFor gives the client that a request names. It fails with InvalidClient, and
 // with UnauthorizedClient if it has not registered the grant.
 func (s *Service) clientFor(ctx context.Context, clientID, grant string) (client Client, err error) {
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
+	err = s.db.ReadBriefly(ctx, func(tx *db.Tx) error {
 		client, err = findClient(tx, clientID)
 		return err
 	})

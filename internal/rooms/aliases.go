@@ -95,7 +95,7 @@ type getRoomIDByAliasResponse struct {
 
 func (s *Service) getRoomIDByAlias(ctx context.Context, _ *httpapi.Call, req roomAliasRequest) (getRoomIDByAliasResponse, error) {
 	out := getRoomIDByAliasResponse{Servers: []id.ServerName{s.server}}
-	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+	err := s.db.ReadBriefly(ctx, func(tx *db.Tx) (err error) {
 		out.RoomID, err = s.ResolveAlias(tx, req.Alias)
 		return err
 	})

@@ -114,7 +114,7 @@ type getJoinedRoomsResponse struct {
 }
 
 func (s *Service) getJoinedRooms(ctx context.Context, call *httpapi.Call, _ joinedRoomsRequest) (out getJoinedRoomsResponse, err error) {
-	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
+	err = s.db.ReadBriefly(ctx, func(tx *db.Tx) (err error) {
 		out.JoinedRooms, err = JoinedRooms(tx, call.UserID)
 		return err
 	})

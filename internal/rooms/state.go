@@ -2,11 +2,13 @@ package rooms
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/narthex-matrix/narthex/internal/accounts"
 	"github.com/narthex-matrix/narthex/internal/authrules"
 	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/errcode"
@@ -192,33 +194,70 @@ func (s *Service) getRoomStateWithKey(ctx context.Context, call *httpapi.Call, r
 	if req.Format != "" && req.Format != "content" && req.Format != "event" {
 		return nil, errcode.InvalidParam.New("The parameter %q is not valid: it must be \"content\" or \"event\".", "format").With("param", "format")
 	}
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		at, err := s.ReadableAt(tx, req.RoomID, call.UserID)
-		if err != nil {
-			return err
-		}
-		st, err := s.stateEvent(tx, req, at)
+	err = s.db.ReadBriefly(ctx, func(tx *db.Tx) error {
+		st, noneErased, err := s.readableState(tx, req, call.UserID)
 		if err != nil {
 			return err
 		}
 		if req.Format == "event" {
-			events, err := s.ClientEvents(tx, Viewer{UserID: call.UserID, DeviceID: call.DeviceID}, []Stored{st})
+			events, err := s.ClientEvents(tx, Viewer{UserID: call.UserID, DeviceID: call.DeviceID, NoneErased: noneErased}, []Stored{st})
 			if err != nil {
 				return err
 			}
 			out = events[0]
 			return nil
 		}
-		erased, err := s.erasures(tx, call.UserID, []Stored{st})
-		if err != nil {
-			return err
+		if !noneErased {
+			erased, err := s.erasures(tx, call.UserID, []Stored{st})
+			if err != nil {
+				return err
+			}
+			if st, err = erased.seen(st); err != nil {
+				return err
+			}
 		}
-		st, err = erased.seen(st)
 		out = jsontext.Value(st.Content)
-		return err
+		return nil
 	})
 	return out, err
 }
+
+// readableState gives the state that a request asks for, and whether no account was
+// erased. For who is in the room that is one statement, unless the event is to be read
+// as well.
+func (s *Service) readableState(tx *db.Tx, req getRoomStateWithKeyRequest, userID id.UserID) (st Stored, noneErased bool, err error) {
+	var membership string
+	var pos *int64
+	var redactedPos int64
+	_, err = db.One(tx, func(r db.Row) (struct{}, error) {
+		return struct{}{}, r.Scan(&membership, &pos, &redactedPos, &noneErased)
+	}, `SELECT COALESCE((SELECT m.membership FROM room_members m WHERE m.room_id = r.room_id AND m.user_id = $2), ''), `+present+`$3 AND st.state_key = $4),
+		r.redacted_pos, NOT `+accounts.HasErased+` FROM rooms r WHERE r.room_id = $1`, req.RoomID, userID, req.EventType, req.StateKey)
+	switch {
+	case errors.Is(err, db.ErrNoRow):
+		return st, false, notJoined(userID, req.RoomID)
+	case err != nil:
+		return st, false, err
+	case membership == event.Join && pos == nil:
+		return st, false, noSuchState()
+	case membership == event.Join:
+		events, err := s.eventsAt(tx, []place{{*pos, redactedPos}})
+		if err == nil && len(events) == 0 {
+			err = noSuchState()
+		}
+		if err != nil {
+			return st, false, err
+		}
+		return events[0], noneErased, nil
+	}
+	at, err := s.ReadableAt(tx, req.RoomID, userID)
+	if err == nil {
+		st, err = s.stateEvent(tx, req, at)
+	}
+	return st, noneErased, err
+}
+
+func noSuchState() error { return errcode.NotFound.New("The room has no such state.") }
 
 // stateEvent gives one event of a room's state as it was at a position.
 func (s *Service) stateEvent(tx *db.Tx, req getRoomStateWithKeyRequest, at int64) (Stored, error) {
@@ -233,7 +272,7 @@ func (s *Service) stateEvent(tx *db.Tx, req getRoomStateWithKeyRequest, at int64
 		return Stored{}, err
 	}
 	if len(events) == 0 {
-		return Stored{}, errcode.NotFound.New("The room has no such state.")
+		return Stored{}, noSuchState()
 	}
 	return events[0], nil
 }

@@ -119,7 +119,7 @@ func (s *Service) filter(ctx context.Context, userID id.UserID, text string) (f 
 	case strings.HasPrefix(text, "{"):
 		f, err = accountdata.ParseFilter([]byte(text))
 	default:
-		err = s.db.Read(ctx, func(tx *db.Tx) error {
+		err = s.db.ReadBriefly(ctx, func(tx *db.Tx) error {
 			f, err = s.accountData.Filter(tx, userID, text)
 			return err
 		})

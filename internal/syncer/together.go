@@ -102,7 +102,12 @@ func (s *Service) lead() {
 	if len(looks) == 0 {
 		return // another one was faster
 	}
-	err := s.db.Read(context.WithoutCancel(looks[0].ctx), func(tx *db.Tx) (err error) {
+	// For most of those who arrive there is nothing: they need no transaction.
+	read := s.db.ReadBriefly
+	if slices.ContainsFunc(looks, func(l *look) bool { return !l.arriving }) {
+		read = s.db.Read
+	}
+	err := read(context.WithoutCancel(looks[0].ctx), func(tx *db.Tx) (err error) {
 		defer func() {
 			if p := recover(); p != nil {
 				err = fmt.Errorf("panic: %v", p)
