@@ -16,7 +16,7 @@ import (
 type reading struct {
 	*wish
 	opening
-	s *Service
+	s       *Service
 	*shared // until it is made
 
 	before    *reading // what was found earlier, which was nothing; nil at the first look and after the last

@@ -3,6 +3,7 @@ package syncer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -43,7 +44,7 @@ const atOnce = 16
 // look looks, and fails as the request would if its session is over: what came after the
 // end of a session is not told.
 func (s *Service) look(ctx context.Context, call *httpapi.Call, l *look) error {
-	for {
+	for range 2 { // an account may be locked and unlocked again
 		if err := s.lookOnce(ctx, l); err != nil || !l.ended {
 			return err
 		}
@@ -51,6 +52,7 @@ func (s *Service) look(ctx context.Context, call *httpapi.Call, l *look) error {
 			return err
 		}
 	}
+	return errors.New("the session of a request that is allowed is not found")
 }
 
 func (s *Service) lookOnce(ctx context.Context, l *look) error {
@@ -137,6 +139,7 @@ func (s *Service) lookFor(tx *db.Tx, looks []*look, much bool) error {
 		return err
 	}
 	for _, l := range looks {
+		l.found, l.due, l.acknowledged = nil, false, false // this may run again
 		o, ok := found[l.wish.tokenID]
 		if l.ended = !ok; l.ended {
 			continue
