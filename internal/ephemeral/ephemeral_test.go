@@ -316,7 +316,7 @@ func TestSeen(t *testing.T) {
 		read(t, srv, func(own *ephemeral.Service, _ *db.Tx) error { s = own; return nil })
 		due := false
 		srv.Read(t, func(tx *db.Tx) error {
-			times, err := db.Value[string](tx, `SELECT `+ephemeral.Times, alice.UserID)
+			times, err := db.Value[string](tx, `SELECT `+ephemeral.Times+` FROM users session WHERE user_id = $1`, alice.UserID)
 			due = s.SeeDue(times, claim, tx.Now)
 			return err
 		})
