@@ -50,6 +50,11 @@ func (s *Service) ClientEvents(tx *db.Tx, viewer Viewer, events []Stored) ([]jso
 	}
 	now := tx.Now.UnixMilli()
 	out := make([]jsontext.Value, len(events))
+	size := 0
+	for _, st := range events {
+		size += len(st.Content) + 256
+	}
+	all := make([]byte, 0, size) // the events, one after the other
 	for i, st := range events {
 		u := unsigned{Age: now - st.OriginServerTS, Relations: viewer.Relations[st.ID]}
 		if st.ReplacesPos != nil {
@@ -66,7 +71,9 @@ func (s *Service) ClientEvents(tx *db.Tx, viewer Viewer, events []Stored) ([]jso
 		if st, err = erased.seen(st); err != nil {
 			return nil, err
 		}
-		out[i] = clientEvent(st.Event, viewer.WithoutRoomID, &u)
+		begin := len(all)
+		all = appendClientEvent(all, st.Event, viewer.WithoutRoomID, &u)
+		out[i] = all[begin:len(all):len(all)]
 	}
 	return out, nil
 }
@@ -114,12 +121,11 @@ func because(parts map[id.EventID]Stored, redaction id.EventID) json.RawMessage 
 	if !ok {
 		return nil
 	}
-	return json.RawMessage(clientEvent(st.Event, false, nil))
+	return appendClientEvent(nil, st.Event, false, nil)
 }
 
-// clientEvent writes the client form of one event.
-func clientEvent(ev *event.Event, withoutRoomID bool, u *unsigned) jsontext.Value {
-	b := make([]byte, 0, len(ev.Content)+256)
+// appendClientEvent appends the client form of one event.
+func appendClientEvent(b []byte, ev *event.Event, withoutRoomID bool, u *unsigned) []byte {
 	b = append(b, `{"content":`...)
 	b = append(b, clientContent(ev)...)
 	b = append(b, `,"event_id":`...)
