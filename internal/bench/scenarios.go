@@ -36,7 +36,7 @@ type sizes struct {
 
 var (
 	standard = sizes{
-		logins: 200, whoami: 2000, sends: 500, spread: 50, audiences: []int{50, 200}, announcements: 12, refusals: 250,
+		logins: 1000, whoami: 2000, sends: 500, spread: 50, audiences: []int{50, 200}, announcements: 12, refusals: 1000,
 		members: 300, state: 1000, changes: 200, history: 600, syncRooms: 20, syncMembers: 20, repeats: 40,
 		idle: 1000, idleSeconds: 10,
 		growMembers: []int{10, 100, 1000, 10000}, growRooms: []int{1, 100, 1000}, growState: []int{500, 5000}, growOperations: 200,
