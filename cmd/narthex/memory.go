@@ -13,13 +13,12 @@ import (
 const ballast = 32 << 20
 
 // A server that allocates less than quiet while a tick lasts has nothing to do. What it
-// allocated since the last time must be worth a collection: it comes at every eighth tick
-// at most, however little there is to do, and less often the less that is.
+// allocated since the last time must be worth a collection, and what the next work pays
+// to touch the memory again.
 const (
 	tick    = 2 * time.Second
 	quiet   = 4 << 20
-	worthIt = 8 << 20
-	ticks   = 8
+	worthIt = ballast
 )
 
 // giveBack returns memory to the system when the server has become quiet after work. The
@@ -48,8 +47,7 @@ type calm struct{ before, given uint64 }
 
 // after reports whether memory is to be given back at a tick.
 func (c *calm) after(allocated uint64) bool {
-	now := allocated - c.before
-	due := now < quiet && allocated-c.given >= max(worthIt, ticks*now)
+	due := allocated-c.before < quiet && allocated-c.given >= worthIt
 	c.before = allocated
 	if due {
 		c.given = allocated
