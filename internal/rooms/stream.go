@@ -1,7 +1,6 @@
 package rooms
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 
@@ -36,7 +35,8 @@ func Memberships(tx *db.Tx, userID id.UserID, after int64) ([]Membership, error)
 }
 
 // MembershipsIn gives what some users, at most 500, are to some rooms, and the standing
-// that they have there, in the order of positions.
+// that they have there, in no order: asked for one, SQLite would read all memberships of
+// the users.
 func MembershipsIn(tx *db.Tx, roomIDs []id.RoomID, users []id.UserID) (out []Membership, err error) {
 	err = db.Chunks(roomIDs, func(chunk []id.RoomID) error {
 		in, of := db.In(chunk), db.In(users)
@@ -48,8 +48,6 @@ func MembershipsIn(tx *db.Tx, roomIDs []id.RoomID, users []id.UserID) (out []Mem
 		out = append(out, more...)
 		return err
 	})
-	// Asked for the order, SQLite would read all memberships of the users.
-	slices.SortFunc(out, func(a, b Membership) int { return cmp.Compare(a.Pos, b.Pos) })
 	return out, err
 }
 
