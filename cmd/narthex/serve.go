@@ -95,6 +95,7 @@ func (c serveCommand) Run(ctx context.Context, std streams) error {
 	}
 	untouched := make([]byte, ballast)
 	go giveBack(ctx)
+	go useProcessors(ctx)
 	err = a.Serve(ctx, listeners)
 	runtime.KeepAlive(untouched)
 	log.Info("stopped")
