@@ -190,7 +190,7 @@ func (s summary) row(name string) string {
 const rowHead = "| | requests a second | of these answered | p50 | p99 | refused | p99 of these | failed |\n|---|---|---|---|---|---|---|---|\n"
 
 // knee finds the highest rate that the server keeps up with, to one part in twenty,
-// and what it is like there.
+// and what it is like there. It has to keep up for as long as lasting, too.
 func (l *loader) knee(t *testing.T, probe, lasting time.Duration) summary {
 	rate, step := 100.0, 1.6
 	var highest float64
@@ -207,5 +207,11 @@ func (l *loader) knee(t *testing.T, probe, lasting time.Duration) summary {
 			rate /= 2
 		}
 	}
-	return summarize(l.run(t, rate, lasting), lasting)
+	for ; ; rate /= 1.1 {
+		s := summarize(l.run(t, rate, lasting), lasting)
+		if s.served() || rate < 50 {
+			return s
+		}
+		t.Logf("%.0f/s for longer: %.0f answered, p99 %s", s.rate, s.goodput, s.p99)
+	}
 }

@@ -154,7 +154,7 @@ func (s *Server) admit(r *http.Request, route *Route, call *Call) error {
 func (a *Admission) enter(ctx context.Context, k kind, room string, now time.Time) (p place, err error) {
 	p = place{admission: a, line: &a.lines[k], held: true}
 	if room != "" && k == sending {
-		if p.room, err = a.enterRoom(ctx, room, now); err != nil {
+		if p.room, now, err = a.enterRoom(ctx, room, now); err != nil {
 			return place{}, err
 		}
 		p.roomName = room
@@ -166,48 +166,6 @@ func (a *Admission) enter(ctx context.Context, k kind, room string, now time.Tim
 		return place{}, err
 	}
 	return p, nil
-}
-
-func (a *Admission) enterRoom(ctx context.Context, name string, now time.Time) (*line, error) {
-	a.mu.Lock()
-	l := a.room(name)
-	if l.take() {
-		a.mu.Unlock()
-		return l, nil
-	}
-	if len(l.waiting) >= a.capacity.RoomQueue {
-		defer a.mu.Unlock()
-		return nil, a.refuse(sending, "room")
-	}
-	w := newWaiter(now)
-	l.waiting = append(l.waiting, w)
-	a.mu.Unlock()
-	return l, a.wait(ctx, sending, l, w, a.capacity.Timeout)
-}
-
-// room is the line of those who write to a room.
-func (a *Admission) room(name string) *line {
-	l := a.rooms[name]
-	if l != nil {
-		return l
-	}
-	if n := len(a.spare); n > 0 {
-		l, a.spare = a.spare[n-1], a.spare[:n-1]
-	} else {
-		l = &line{places: max(1, a.capacity.PerRoom)}
-	}
-	a.rooms[name] = l
-	return l
-}
-
-func (a *Admission) leaveRoom(l *line, name string) {
-	if l == nil {
-		return
-	}
-	if l.leave(a.now); l.busy == 0 {
-		delete(a.rooms, name)
-		a.spare = append(a.spare, l)
-	}
 }
 
 func (a *Admission) enterLine(ctx context.Context, k kind, now time.Time) error {

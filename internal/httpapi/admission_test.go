@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -258,40 +257,6 @@ func TestSearchesThatWaitStopNobodyElseAtOnce(t *testing.T) {
 			}
 		}
 		close(d.hold)
-	})
-}
-
-func TestOneRoomTakesNotEveryPlaceAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(small)
-		body := func() io.Reader { return bytes.NewReader([]byte(`{"text":"a"}`)) }
-		hot := func() *asked { return d.send("PUT", "/rooms/!hot:a/send?hold=true", body()) }
-		var first []*asked
-		for range 3 { // one after another: whoever still reads its body keeps no place
-			first = append(first, hot())
-			synctest.Wait()
-		}
-		want(t, "one runs and two wait", first, 0)
-		fourth := hot()
-		synctest.Wait()
-		refused(t, "the fourth", fourth, 429, "M_LIMIT_EXCEEDED")
-		if !bytes.Contains(fourth.answer.Body.Bytes(), []byte(`"retry_after_ms":`)) {
-			t.Errorf("the body is %s", fourth.answer.Body)
-		}
-		for range 3 {
-			other := d.send("PUT", "/rooms/!other:a/send", body())
-			synctest.Wait()
-			want(t, "another room", []*asked{other}, 200)
-		}
-		if l := d.Admission.Loads()[0]; l.Running != 1 || l.Waiting != 0 || l.Refused["room"] != 1 {
-			t.Errorf("load: %+v", l)
-		}
-		close(d.hold)
-		synctest.Wait()
-		want(t, "afterwards", first, 200)
-		last := d.send("PUT", "/rooms/!hot:a/send", body())
-		synctest.Wait()
-		want(t, "the room, afterwards", []*asked{last}, 200)
 	})
 }
 

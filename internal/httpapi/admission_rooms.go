@@ -1,0 +1,62 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+)
+
+// roomStage is how many intervals a wait for a room stays before those who write to it
+// are shed.
+const roomStage = 1
+
+// enterRoom waits for a place among those who write to a room, and gives the time when
+// it has one. A room whose wait stays is shed for itself: others may have no wait at all.
+func (a *Admission) enterRoom(ctx context.Context, name string, now time.Time) (*line, time.Time, error) {
+	a.mu.Lock()
+	l := a.room(name)
+	age := l.age(now)
+	l.note(age, now)
+	switch {
+	case age >= brief && l.sheds(roomStage, now):
+		defer a.mu.Unlock()
+		l.refuse(oldest, now, func() error { return a.refuse(sending, "room") })
+		return nil, now, a.refuse(sending, "room")
+	case l.take():
+		a.mu.Unlock()
+		return l, now, nil
+	case len(l.waiting) >= a.capacity.RoomQueue:
+		defer a.mu.Unlock()
+		return nil, now, a.refuse(sending, "room")
+	}
+	w := newWaiter(now)
+	l.waiting = append(l.waiting, w)
+	a.mu.Unlock()
+	err := a.wait(ctx, sending, l, w, a.capacity.Timeout)
+	return l, a.now(), err
+}
+
+// room is the line of those who write to a room.
+func (a *Admission) room(name string) *line {
+	l := a.rooms[name]
+	if l != nil {
+		return l
+	}
+	if n := len(a.spare); n > 0 {
+		l, a.spare = a.spare[n-1], a.spare[:n-1]
+		l.pressure = pressure{}
+	} else {
+		l = &line{places: max(1, a.capacity.PerRoom)}
+	}
+	a.rooms[name] = l
+	return l
+}
+
+func (a *Admission) leaveRoom(l *line, name string) {
+	if l == nil {
+		return
+	}
+	if l.leave(a.now); l.busy == 0 {
+		delete(a.rooms, name)
+		a.spare = append(a.spare, l)
+	}
+}

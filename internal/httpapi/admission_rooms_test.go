@@ -1,0 +1,82 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestOneRoomTakesNotEveryPlaceAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(small)
+		body := func() io.Reader { return bytes.NewReader([]byte(`{"text":"a"}`)) }
+		hot := func() *asked { return d.send("PUT", "/rooms/!hot:a/send?hold=true", body()) }
+		var first []*asked
+		for range 3 { // one after another: whoever still reads its body keeps no place
+			first = append(first, hot())
+			synctest.Wait()
+		}
+		want(t, "one runs and two wait", first, 0)
+		fourth := hot()
+		synctest.Wait()
+		refused(t, "the fourth", fourth, 429, "M_LIMIT_EXCEEDED")
+		if !bytes.Contains(fourth.answer.Body.Bytes(), []byte(`"retry_after_ms":`)) {
+			t.Errorf("the body is %s", fourth.answer.Body)
+		}
+		for range 3 {
+			other := d.send("PUT", "/rooms/!other:a/send", body())
+			synctest.Wait()
+			want(t, "another room", []*asked{other}, 200)
+		}
+		if l := d.Admission.Loads()[0]; l.Running != 1 || l.Waiting != 0 || l.Refused["room"] != 1 {
+			t.Errorf("load: %+v", l)
+		}
+		close(d.hold)
+		synctest.Wait()
+		want(t, "afterwards", first, 200)
+		last := d.send("PUT", "/rooms/!hot:a/send", body())
+		synctest.Wait()
+		want(t, "the room, afterwards", []*asked{last}, 200)
+	})
+}
+
+// TestARoomWhoseWaitStaysIsShedAtOnce lets those who write to one room wait too long.
+// Who writes to another one notices nothing.
+func TestARoomWhoseWaitStaysIsShedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := small
+		c.RoomQueue = 100
+		d := newDesk(c)
+		write := func(room, query string) *asked {
+			a := d.send("PUT", "/rooms/"+room+"/send"+query, bytes.NewReader([]byte(`{"text":"a"}`)))
+			synctest.Wait()
+			return a
+		}
+		first, waits := write("!hot:a", "?hold=true"), []*asked{}
+		for _, after := range []time.Duration{0, 200, 99} { // the wait is too long after the second
+			time.Sleep(after * time.Millisecond)
+			waits = append(waits, write("!hot:a", ""))
+		}
+		want(t, "those who wait", waits, 0)
+		time.Sleep(time.Millisecond)
+		refused(t, "one whose room has been waiting for too long", write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
+		refused(t, "the one who has waited for it", waits[0], 429, "M_LIMIT_EXCEEDED")
+		want(t, "those who came later", waits[1:], 0)
+		refused(t, "another", write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
+		want(t, "another room", []*asked{write("!other:a", "")}, 200)
+		for _, path := range []string{"/read", "/search", "/send"} {
+			if got := d.one(path); got != 200 {
+				t.Errorf("%s: %d", path, got)
+			}
+		}
+		if l := d.Admission.Loads()[0]; l.Shedding || l.Refused["room"] != 3 || l.Refused["shed"] != 0 {
+			t.Errorf("load: %+v", l)
+		}
+		close(d.hold)
+		synctest.Wait()
+		want(t, "those that were not refused", append(waits[1:], first), 200)
+		want(t, "the room, afterwards", []*asked{write("!hot:a", "")}, 200)
+	})
+}
