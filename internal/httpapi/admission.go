@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -66,7 +65,8 @@ type Admission struct {
 	backlog backlog
 	lines   [kinds]line
 	rooms   map[string]*line
-	spare   []*line // of rooms, to be used again
+	resting []string // rooms that nobody writes to, and that are not calm yet
+	spare   []*line  // of rooms, to be used again
 	refused [kinds]map[string]uint64
 	away    int // how many were turned away, so that each is told another time
 }
@@ -134,16 +134,20 @@ func (s *Server) admit(r *http.Request, route *Route, call *Call) error {
 	if room == "" {
 		room = r.PathValue("roomIdOrAlias")
 	}
+	now := call.Now
+	if r.Body != nil && r.Body != http.NoBody {
+		call.body = body{ReadCloser: r.Body, call: call}
+		if call.body.receive(r.ContentLength) {
+			now = s.Now()
+		}
+		r.Body = &call.body
+	}
 	var err error
-	if call.place, err = s.Admission.enter(r.Context(), k, room, call.Now); err != nil {
+	if call.place, err = s.Admission.enter(r.Context(), k, room, now); err != nil {
 		return err
 	}
 	if k == polling {
 		call.Queued = s.Now().Sub(call.Now)
-	}
-	if r.Body != nil && r.Body != http.NoBody {
-		call.body = pausingBody{r.Body, call}
-		r.Body = &call.body
 	}
 	return nil
 }
@@ -182,6 +186,7 @@ func (a *Admission) enterLine(ctx context.Context, k kind, now time.Time) error 
 	case a.sheds(k, now):
 		defer a.mu.Unlock()
 		a.measure(now)
+		l.last(now)
 		// Those who came before this wait stood would be answered too late. As long as
 		// more requests come, they go first; a burst that is over is served.
 		l.refuse(oldest, now, func() error { return a.refuse(k, "shed") })
@@ -209,7 +214,7 @@ func (a *Admission) sheds(k kind, now time.Time) bool {
 	}
 	delay := max(a.lines[k].age(now), a.lag(now))
 	for q := range k + 1 {
-		if stages[q] != never && a.lines[q].sheds(stages[k], now) && (k == heavy && q != heavy || delay >= brief) {
+		if stages[q] != never && a.lines[q].sheds(stages[k], now) && (k == heavy && q != heavy || a.lines[k].long(delay)) {
 			return true
 		}
 	}
@@ -305,19 +310,6 @@ func (a *Admission) reenter(l *line) {
 	l.again = append(l.again, w)
 	a.mu.Unlock()
 	<-w.ready
-}
-
-// pausingBody is a body for whose bytes a request does not keep its place: a client
-// that sends slowly costs nobody else anything.
-type pausingBody struct {
-	io.ReadCloser
-	call *Call
-}
-
-func (b *pausingBody) Read(p []byte) (int, error) {
-	b.call.Pause()
-	defer b.call.Resume()
-	return b.ReadCloser.Read(p)
 }
 
 // Load is what one kind of requests does.

@@ -17,8 +17,9 @@ func (a *Admission) enterRoom(ctx context.Context, name string, now time.Time) (
 	age := l.age(now)
 	l.note(age, now)
 	switch {
-	case age >= brief && l.sheds(roomStage, now):
+	case l.sheds(roomStage, now) && l.long(age):
 		defer a.mu.Unlock()
+		l.last(now)
 		l.refuse(oldest, now, func() error { return a.refuse(sending, "room") })
 		return nil, now, a.refuse(sending, "room")
 	case l.take():
@@ -51,12 +52,33 @@ func (a *Admission) room(name string) *line {
 	return l
 }
 
+// leaveRoom gives up a place. The line of a room that nobody writes to is forgotten, when
+// it is calm: a room in which too much happens has pauses, too.
 func (a *Admission) leaveRoom(l *line, name string) {
 	if l == nil {
 		return
 	}
-	if l.leave(a.now); l.busy == 0 {
-		delete(a.rooms, name)
-		a.spare = append(a.spare, l)
+	if l.leave(a.now); l.busy > 0 {
+		return
 	}
+	if l.stage > 0 {
+		a.resting = append(a.resting, name)
+	} else {
+		a.forgetRoom(name, l)
+	}
+	for now := a.now(); len(a.resting) > 0; a.resting = a.resting[1:] {
+		l := a.rooms[a.resting[0]]
+		if l == nil || l.busy > 0 {
+			continue
+		}
+		if now.Before(l.until) {
+			break
+		}
+		a.forgetRoom(a.resting[0], l)
+	}
+}
+
+func (a *Admission) forgetRoom(name string, l *line) {
+	delete(a.rooms, name)
+	a.spare = append(a.spare, l)
 }

@@ -82,6 +82,12 @@ func (l *line) age(now time.Time) time.Duration {
 	return now.Sub(l.waiting[0].came)
 }
 
+// long reports whether one more would wait more than briefly: the first has done so, or
+// there are half as many as are worked on at once.
+func (l *line) long(age time.Duration) bool {
+	return age >= brief || 2*len(l.waiting) >= l.places
+}
+
 // The rules by which the requests that are less important are shed. They follow
 // controlled delay (RFC 8289): it does not matter how many wait, but whether a wait
 // stays, since a burst passes and a queue that stands only makes everybody late.
@@ -116,6 +122,13 @@ func (p *pressure) note(delay time.Duration, now time.Time) {
 		p.until = now.Add(calm)
 	} else if !now.Before(p.until) {
 		p.stage = 0
+	}
+}
+
+// last has the pressure last, since somebody is refused who would have to wait.
+func (l *line) last(now time.Time) {
+	if l.stage > 0 && len(l.waiting) > 0 {
+		l.until = now.Add(calm)
 	}
 }
 

@@ -57,7 +57,7 @@ type Call struct {
 	limits  *Limiter
 	id      requestID
 	place   place
-	body    pausingBody
+	body    body
 	polls   bool         // it is a long poll
 	again   func() error // looks at the token once more
 	wait    *Wait        // what it waits for
