@@ -11,7 +11,7 @@ import (
 // writersOfRoom is how many requests that write to one room have a connection to
 // PostgreSQL. One of them writes, and the others wait for the room's lock, ready to go
 // on at once: more of them would only take connections from other rooms.
-const writersOfRoom = 4
+const writersOfRoom = 2
 
 // admission bounds what the server does at once; nil if the configuration does not.
 func (a *App) admission(cfg config.Config, seams Seams) *httpapi.Admission {

@@ -213,7 +213,7 @@ func (l *loader) knee(t *testing.T, probe, lasting time.Duration) summary {
 			rate /= 2
 		}
 	}
-	for ; ; rate /= 1.1 {
+	for ; ; rate /= 1.03 {
 		s := summarize(l.run(t, rate, lasting), lasting)
 		if s.served() || rate < 50 {
 			return s

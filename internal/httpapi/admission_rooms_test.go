@@ -55,12 +55,12 @@ func TestARoomWhoseWaitStaysIsShedAtOnce(t *testing.T) {
 			return a
 		}
 		first, waits := write("!hot:a", "?hold=true"), []*asked{}
-		for _, after := range []time.Duration{0, 200, 99} { // the wait is too long after the second
+		for _, after := range []time.Duration{0, 201, 98} { // the wait is too long from the second on
 			time.Sleep(after * time.Millisecond)
 			waits = append(waits, write("!hot:a", ""))
 		}
 		want(t, "those who wait", waits, 0)
-		time.Sleep(time.Millisecond)
+		time.Sleep(2 * time.Millisecond)
 		refused(t, "one whose room has been waiting for too long", write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
 		refused(t, "the one who has waited for it", waits[0], 429, "M_LIMIT_EXCEEDED")
 		want(t, "those who came later", waits[1:], 0)

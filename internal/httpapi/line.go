@@ -54,9 +54,9 @@ func (l *line) leave(now func() time.Time) {
 	close(w.ready)
 }
 
-// refuse refuses up to n of those who have been waiting too long.
+// refuse refuses up to n of those who would be answered too late, while the line is shed.
 func (l *line) refuse(n int, now time.Time, why func() error) {
-	for ; n > 0 && l.age(now) >= standing; n-- {
+	for ; n > 0 && l.age(now) >= late; n-- {
 		var w *waiter
 		w, l.waiting = first(l.waiting)
 		w.done, w.err = true, why()
@@ -93,6 +93,7 @@ func (l *line) long(age time.Duration) bool {
 // stays, since a burst passes and a queue that stands only makes everybody late.
 const (
 	standing = 200 * time.Millisecond // a wait that is too long, if it stays
+	late     = 100 * time.Millisecond // likewise, while others are shed
 	interval = 100 * time.Millisecond // how long it stays before the next kind is shed
 	brief    = 25 * time.Millisecond  // the wait that is left to a kind that is shed
 	calm     = 3 * time.Second        // how long no wait is longer than brief before all is well
