@@ -60,7 +60,9 @@ func TestListUsers(t *testing.T) {
 		srv.Advance(time.Second)
 		srv.User(t, name)
 	}
+	srv.Advance(time.Second)
 	pend(t, srv, "pending_1")
+	srv.Advance(time.Second)
 	pend(t, srv, "pending-2")
 	visitor := guest(t, srv).Localpart()
 	root.Do(t, "POST", "/_synapse/admin/v1/deactivate/"+apitest.Escape(userID("gone")), nil).OK(t, nil)

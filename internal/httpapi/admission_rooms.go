@@ -10,14 +10,15 @@ import (
 const roomStage = 1
 
 // enterRoom waits for a place among those who write to a room, and gives the time when
-// it has one. A room whose wait stays is shed for itself: others may have no wait at all.
+// it has one. A room whose wait stays is shed for itself, since others may have no wait at
+// all; but not while there are places enough for all: then it is only a lively room.
 func (a *Admission) enterRoom(ctx context.Context, name string, now time.Time) (*line, time.Time, error) {
 	a.mu.Lock()
 	l := a.room(name)
 	age := l.age(now)
 	l.note(age, now)
 	switch {
-	case l.sheds(roomStage, now) && l.long(age):
+	case l.sheds(roomStage, now) && l.long(age) && a.lines[sending].scarce():
 		defer a.mu.Unlock()
 		l.last(now)
 		l.refuse(oldest, now, func() error { return a.refuse(sending, "room") })

@@ -61,14 +61,17 @@ func TestARoomWhoseWaitStaysIsShedAtOnce(t *testing.T) {
 		}
 		want(t, "those who wait", waits, 0)
 		time.Sleep(time.Millisecond)
+		waits = append(waits, write("!hot:a", ""))
+		want(t, "one for whom there would be a place in another room", waits, 0)
+		want(t, "another room", []*asked{write("!other:a", "")}, 200)
+		held := write("!other:a", "?hold=true")
 		refused(t, "one whose room has been waiting for too long", write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
 		for _, a := range waits[:2] {
 			refused(t, "one who has waited for it", a, 429, "M_LIMIT_EXCEEDED")
 		}
-		want(t, "one who came later", waits[2:], 0)
+		want(t, "those who came later", waits[2:], 0)
 		refused(t, "another", write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
-		want(t, "another room", []*asked{write("!other:a", "")}, 200)
-		for _, path := range []string{"/read", "/search", "/send"} {
+		for _, path := range []string{"/read", "/search", "/login"} {
 			if got := d.one(path); got != 200 {
 				t.Errorf("%s: %d", path, got)
 			}
@@ -78,7 +81,7 @@ func TestARoomWhoseWaitStaysIsShedAtOnce(t *testing.T) {
 		}
 		close(d.hold)
 		synctest.Wait()
-		want(t, "those that were not refused", append(waits[2:], first), 200)
+		want(t, "those that were not refused", append(waits[2:], first, held), 200)
 		want(t, "the room, afterwards", []*asked{write("!hot:a", "")}, 200)
 	})
 }

@@ -88,6 +88,9 @@ func (l *line) long(age time.Duration) bool {
 	return age >= brief || 2*len(l.waiting) >= l.places
 }
 
+// scarce reports whether most places are taken: by more than one room.
+func (l *line) scarce() bool { return 4*l.busy >= 3*l.places }
+
 // The rules by which the requests that are less important are shed. They follow
 // controlled delay (RFC 8289): it does not matter how many wait, but whether a wait
 // stays, since a burst passes and a queue that stands only makes everybody late.
