@@ -23,7 +23,8 @@ const (
 // ends. With a processor to spare, every request pays for threads that are woken, look
 // for work, find none and sleep again; a server that answers one request at a time needs
 // a third more of the CPU then, and answers later. With the environment variable
-// GOMAXPROCS the operator says how many, and nothing changes that.
+// GOMAXPROCS the operator says how many, and nothing changes that. It is for SQLite: see
+// docs/decisions/0022-processors-as-needed.md.
 func useProcessors(ctx context.Context) {
 	most := runtime.GOMAXPROCS(0)
 	if os.Getenv("GOMAXPROCS") != "" || most == 1 {

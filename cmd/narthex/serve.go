@@ -15,6 +15,7 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/app"
 	"github.com/narthex-matrix/narthex/internal/config"
+	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/doctor"
 	"github.com/narthex-matrix/narthex/internal/metrics"
 )
@@ -95,7 +96,9 @@ func (c serveCommand) Run(ctx context.Context, std streams) error {
 	}
 	untouched := make([]byte, ballast)
 	go giveBack(ctx)
-	go useProcessors(ctx)
+	if a.DB.Dialect() == db.SQLite {
+		go useProcessors(ctx)
+	}
 	err = a.Serve(ctx, listeners)
 	runtime.KeepAlive(untouched)
 	log.Info("stopped")
