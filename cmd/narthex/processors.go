@@ -10,9 +10,9 @@ import (
 
 // How the number of processors follows the work: see useProcessors.
 const (
-	look    = 100 * time.Millisecond
-	rarely  = time.Second // likewise, while there is nothing to do
-	crowded = 2.0         // goroutines that wait for a processor, for each of them
+	look    = 100 * time.Millisecond // from one look to the next
+	rarely  = time.Second            // likewise, while there is nothing to do
+	crowded = 2.0                    // goroutines that wait for a processor, for each of them
 	empty   = 0.5
 	idle    = 0.05 // in all
 

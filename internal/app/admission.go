@@ -9,7 +9,7 @@ import (
 )
 
 // writersOfRoom is how many requests that write to one room have a connection to
-// PostgreSQL. One of them writes, and the others wait for the room's lock, ready to go
+// PostgreSQL. One of them writes, and the other waits for the room's lock, ready to go
 // on at once: more of them would only take connections from other rooms.
 const writersOfRoom = 2
 

@@ -67,15 +67,15 @@ func (a *Admission) leaveRoom(l *line, name string) {
 	} else {
 		a.forgetRoom(name, l)
 	}
-	for now := a.now(); len(a.resting) > 0; a.resting = a.resting[1:] {
-		l := a.rooms[a.resting[0]]
-		if l == nil || l.busy > 0 {
-			continue
+	for len(a.resting) > 0 {
+		name := a.resting[0]
+		if l := a.rooms[name]; l != nil && l.busy == 0 {
+			if a.now().Before(l.until) {
+				return
+			}
+			a.forgetRoom(name, l)
 		}
-		if now.Before(l.until) {
-			break
-		}
-		a.forgetRoom(a.resting[0], l)
+		a.resting = a.resting[1:]
 	}
 }
 

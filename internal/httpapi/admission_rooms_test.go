@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,6 +43,13 @@ func TestOneRoomTakesNotEveryPlaceAtOnce(t *testing.T) {
 	})
 }
 
+// write sends to a room, and comes back when that is answered or waits.
+func (d *desk) write(room, query string) *asked {
+	a := d.send("PUT", "/rooms/"+room+"/send"+query, strings.NewReader(`{"text":"a"}`))
+	synctest.Wait()
+	return a
+}
+
 // TestARoomWhoseWaitStaysIsShedAtOnce lets those who write to one room wait too long.
 // Who writes to another one notices nothing.
 func TestARoomWhoseWaitStaysIsShedAtOnce(t *testing.T) {
@@ -49,28 +57,23 @@ func TestARoomWhoseWaitStaysIsShedAtOnce(t *testing.T) {
 		c := small
 		c.RoomQueue = 100
 		d := newDesk(c)
-		write := func(room, query string) *asked {
-			a := d.send("PUT", "/rooms/"+room+"/send"+query, bytes.NewReader([]byte(`{"text":"a"}`)))
-			synctest.Wait()
-			return a
-		}
-		first, waits := write("!hot:a", "?hold=true"), []*asked{}
+		first, waits := d.write("!hot:a", "?hold=true"), []*asked{}
 		for _, after := range []time.Duration{0, 200, 99} { // the wait is too long from the second on
 			time.Sleep(after * time.Millisecond)
-			waits = append(waits, write("!hot:a", ""))
+			waits = append(waits, d.write("!hot:a", ""))
 		}
 		want(t, "those who wait", waits, 0)
 		time.Sleep(time.Millisecond)
-		waits = append(waits, write("!hot:a", ""))
+		waits = append(waits, d.write("!hot:a", ""))
 		want(t, "one for whom there would be a place in another room", waits, 0)
-		want(t, "another room", []*asked{write("!other:a", "")}, 200)
-		held := write("!other:a", "?hold=true")
-		refused(t, "one whose room has been waiting for too long", write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
+		want(t, "another room", []*asked{d.write("!other:a", "")}, 200)
+		held := d.write("!other:a", "?hold=true")
+		refused(t, "one whose room has been waiting for too long", d.write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
 		for _, a := range waits[:2] {
 			refused(t, "one who has waited for it", a, 429, "M_LIMIT_EXCEEDED")
 		}
 		want(t, "those who came later", waits[2:], 0)
-		refused(t, "another", write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
+		refused(t, "another", d.write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
 		for _, path := range []string{"/read", "/search", "/login"} {
 			if got := d.one(path); got != 200 {
 				t.Errorf("%s: %d", path, got)
@@ -82,6 +85,41 @@ func TestARoomWhoseWaitStaysIsShedAtOnce(t *testing.T) {
 		close(d.hold)
 		synctest.Wait()
 		want(t, "those that were not refused", append(waits[2:], first, held), 200)
-		want(t, "the room, afterwards", []*asked{write("!hot:a", "")}, 200)
+		want(t, "the room, afterwards", []*asked{d.write("!hot:a", "")}, 200)
+	})
+}
+
+// TestARoomThatPausesIsStillShedAtOnce has nobody write to a room for a moment, and for
+// longer, after those who wrote to it had to wait for too long.
+func TestARoomThatPausesIsStillShedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(small)
+		release := func() {
+			d.hold <- struct{}{}
+			d.hold <- struct{}{}
+			synctest.Wait()
+		}
+		busy := func() (first []*asked) {
+			return []*asked{d.write("!hot:a", "?hold=true"), d.write("!other:a", "?hold=true")}
+		}
+		held := busy()
+		for range 2 { // the wait is too long with the second, and stays
+			d.write("!hot:a", "")
+			time.Sleep(200 * time.Millisecond)
+		}
+		refused(t, "while it is busy", d.write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
+		release()
+		want(t, "those who were worked on", held, 200)
+
+		time.Sleep(time.Second)
+		held = append(busy(), d.write("!hot:a", ""))
+		refused(t, "after a moment", d.write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
+		release()
+		want(t, "the others, after a moment", held, 200)
+
+		time.Sleep(3 * time.Second)
+		held = append(busy(), d.write("!hot:a", ""), d.write("!hot:a", ""))
+		release()
+		want(t, "after a while", held, 200)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"sync/atomic"
@@ -90,13 +91,17 @@ func (d *desk) ask(method, path string, n int) (all []*asked) {
 }
 
 func (d *desk) send(method, path string, body io.Reader) *asked {
+	return d.begin(httptest.NewRequest(method, path, body))
+}
+
+// begin makes a request, and comes back at once.
+func (d *desk) begin(r *http.Request) *asked {
 	ctx, cancel := context.WithCancel(context.Background())
 	a := &asked{httptest.NewRecorder(), make(chan struct{}), cancel}
-	r := httptest.NewRequestWithContext(ctx, method, path, body)
 	go func() {
 		defer close(a.done)
 		defer cancel()
-		d.ServeHTTP(a.answer, r)
+		d.ServeHTTP(a.answer, r.WithContext(ctx))
 	}()
 	return a
 }

@@ -14,11 +14,7 @@ import (
 func (d *desk) sized(path string, body io.Reader, length int64) *asked {
 	r := httptest.NewRequest("PUT", path, body)
 	r.ContentLength = length
-	a := &asked{httptest.NewRecorder(), make(chan struct{}), func() {}}
-	go func() {
-		defer close(a.done)
-		d.ServeHTTP(a.answer, r)
-	}()
+	a := d.begin(r)
 	synctest.Wait()
 	return a
 }
