@@ -211,10 +211,7 @@ func TestSearchesGoFirstAtOnce(t *testing.T) {
 func TestOneHotRoomStopsNoOtherAtOnce(t *testing.T) {
 	const places, queue, senders = 8, 6, 40
 	srv := apitest.New(t, patiently, func(c *config.Config) { c.Limits.Concurrency, c.Limits.RoomQueue = places, queue })
-	running := places / 2
-	if srv.App.DB.Dialect() == db.Postgres {
-		running = 2
-	}
+	const running = places / 2
 	alice := srv.User(t, "alice")
 	hot, other := alice.CreateRoom(t), alice.CreateRoom(t)
 	var guests []*apitest.Client

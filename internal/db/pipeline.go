@@ -313,7 +313,11 @@ func (p *pipeline) commit() error {
 func (p *pipeline) close() {
 	defer p.conn.Release() // closes it if it is not as it should be
 	c := p.conn.Conn().PgConn()
-	queued := len(p.unread) > 0 && p.unread[len(p.unread)-1] != ""
+	if p.err == nil && len(p.unread) > 0 && p.unread[0] == "" { // with it comes how the transaction stands
+		_, p.err = p.pipe.GetResults()
+		p.unread = p.unread[1:]
+	}
+	queued := len(p.unread) > 0
 	if p.err == nil && (queued || c.TxStatus() != 'I') {
 		_, _ = p.run(`ROLLBACK`, nil) // what is queued goes with it: pgx closes a connection that leaves something unsent
 	}

@@ -8,9 +8,18 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// maxTogether bounds how many writes share a commit on PostgreSQL: each is a
-// subtransaction, of which a backend keeps 64 at hand.
+// maxTogether bounds how many writes share a commit on PostgreSQL.
 const maxTogether = 32
+
+// taken are the positions that the writes of a batch have in advance: the first that needs
+// one takes as many as those behind it will, in one statement.
+type taken struct {
+	next         int64
+	left, behind int
+}
+
+// errUndo ends a batch of which one write failed after it had written.
+var errUndo = errors.New("db: one of several writes is to be undone")
 
 // WriteLocked is [DB.Write] for a closure that needs the lock (kind, key), which it has
 // from the beginning, and no other. On PostgreSQL, too, those that come at the same time
@@ -106,15 +115,16 @@ func (d *DB) together() {
 	}
 }
 
-// runTogether runs each closure of which the lock is free in a savepoint of its own, and
-// gives how many of them succeeded.
+// runTogether runs each closure of which the lock is free, and gives how many of them
+// succeeded. One that is refused has mostly written nothing, so that the others need not
+// know; if it has, the batch fails, and each runs alone.
 func (d *DB) runTogether(p *pipeline, batch []*write) (done int, err error) {
 	if len(batch) == 1 { // nothing is undone with it: if its lock is taken, everything is
 		batch[0].alone, batch[0].err, batch[0].panic = false, nil, nil
 		if err := p.try(batch[0].lock); err != nil {
 			return 0, err
 		}
-		return d.runLocked(p, batch[0])
+		return d.runLocked(p, batch[0], nil)
 	}
 	names := make([]string, len(batch))
 	for i, w := range batch {
@@ -138,24 +148,18 @@ func (d *DB) runTogether(p *pipeline, batch []*write) (done int, err error) {
 	if err := rows.Close(); err != nil {
 		return 0, err
 	}
-	for _, w := range batch {
+	positions := &taken{}
+	for i, w := range batch {
 		if w.alone {
 			continue
 		}
-		if err := p.send(`SAVEPOINT w`, nil); err != nil {
-			return 0, err
-		}
-		n, err := d.runLocked(p, w)
+		positions.behind = len(batch) - 1 - i
+		n, err := d.runLocked(p, w, positions)
 		if err != nil {
 			return 0, err
 		}
-		if done += n; n == 0 {
-			if err := p.send(`ROLLBACK TO w`, nil); err != nil {
-				return 0, err
-			}
-		}
-		if err := p.send(`RELEASE w`, nil); err != nil {
-			return 0, err
+		if done += n; n == 0 && w.tx.wrote {
+			return 0, errUndo
 		}
 	}
 	return done, nil
@@ -163,8 +167,8 @@ func (d *DB) runTogether(p *pipeline, batch []*write) (done int, err error) {
 
 // runLocked runs a closure that has its lock, and gives 1 if it succeeded. Its error is
 // that of the transaction.
-func (d *DB) runLocked(p *pipeline, w *write) (int, error) {
-	w.tx = &Tx{Now: d.now(), ctx: w.ctx, d: d, pg: p, write: true, locked: map[string]bool{w.lock: true}}
+func (d *DB) runLocked(p *pipeline, w *write, positions *taken) (int, error) {
+	w.tx = &Tx{Now: d.now(), ctx: w.ctx, d: d, pg: p, write: true, locked: map[string]bool{w.lock: true}, taken: positions}
 	w.call()
 	if p.err != nil {
 		return 0, p.err // it may be what one of the others has queued

@@ -48,6 +48,9 @@ func TestWriteLockedAtOnce(t *testing.T) {
 					}
 				}()
 				err := d.WriteLocked(t.Context(), "room", string(rune('a'+n%4)), func(tx *db.Tx) error {
+					if n%6 == 2 { // nothing is to be undone
+						return refusal
+					}
 					if err := tx.Later(`INSERT INTO notes (pos, body) VALUES ($1, 'w')`, n); err != nil {
 						return err
 					}
@@ -105,6 +108,36 @@ func TestAFailureOfOneWriteLeavesTheOthersAtOnce(t *testing.T) {
 		group.Wait()
 		if found := positions(t, d); len(found) != 50 {
 			t.Errorf("stored: %v", found)
+		}
+	})
+}
+
+// TestACommitIsTheLastStatement holds that a write costs PostgreSQL no exchange after its
+// commit, and one that is refused is undone.
+func TestACommitIsTheLastStatement(t *testing.T) {
+	engines(t, func(t *testing.T, d *db.DB, _ *wakes) {
+		if d.Dialect() == db.SQLite {
+			t.Skip("it has no sessions")
+		}
+		refusal := errors.New("refused")
+		for want, result := range map[string]error{"COMMIT": nil, "ROLLBACK": refusal} {
+			var last []string
+			err := d.Write(t.Context(), func(tx *db.Tx) error { // the other connection, which looks
+				err := d.Write(t.Context(), func(tx *db.Tx) error {
+					if _, err := tx.Next(); err != nil {
+						return err
+					}
+					return result
+				})
+				if !errors.Is(err, result) {
+					t.Errorf("%s: %v", want, err)
+				}
+				last, err = db.All(tx, db.Scalar[string], `SELECT query FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' ORDER BY state_change DESC LIMIT 1`)
+				return err
+			})
+			if err != nil || !slices.Equal(last, []string{want}) {
+				t.Errorf("%q, %v; want %s", last, err, want)
+			}
 		}
 	})
 }

@@ -23,6 +23,8 @@ type Tx struct {
 	after  []func()
 	locked map[string]bool
 	brief  *brief // nil within a transaction
+	wrote  bool   // PostgreSQL: something would have to be undone
+	taken  *taken // nil: its writes share no transaction with others
 	// position is that of the snapshot of a read, once it was asked for.
 	position *int64
 }
@@ -47,6 +49,7 @@ func (tx *Tx) Exec(statement string, args ...any) (int64, error) {
 		n, err := tx.lite.run(tx.ctx, statement, args...)
 		return n, wrap(err, statement)
 	}
+	tx.wrote = true
 	tag, err := tx.pg.run(statement, args)
 	return tag.RowsAffected(), err
 }
@@ -59,6 +62,7 @@ func (tx *Tx) Later(statement string, args ...any) error {
 		_, err := tx.Exec(statement, args...)
 		return err
 	}
+	tx.wrote = true
 	return tx.pg.send(statement, args)
 }
 
@@ -79,6 +83,7 @@ func (tx *Tx) query(statement string, args []any) (cursor, error) {
 	if tx.lite != nil {
 		return tx.lite.query(tx.ctx, statement, args)
 	}
+	tx.wrote = tx.wrote || !strings.HasPrefix(statement, "SELECT")
 	return tx.pg.query(statement, args)
 }
 
@@ -205,10 +210,24 @@ func Scalar[T any](r Row) (v T, err error) {
 // wait for it until this transaction ends.
 func (tx *Tx) Next() (int64, error) { return tx.NextN(1) }
 
-// NextN takes n positions in a row and gives the first.
+// NextN takes n positions in a row and gives the first. Positions that nobody uses are
+// left out: nothing may count on them being dense.
 func (tx *Tx) NextN(n int) (int64, error) {
-	last, err := Value[int64](tx, `UPDATE stream SET pos = pos + $1 RETURNING pos`, n)
-	return last - int64(n) + 1, err
+	t := tx.taken
+	if t == nil {
+		t = &taken{}
+	}
+	if t.left < n {
+		more := n + t.behind
+		last, err := Value[int64](tx, `UPDATE stream SET pos = pos + $1 RETURNING pos`, more)
+		if err != nil {
+			return 0, err
+		}
+		t.next, t.left = last-int64(more)+1, more
+	}
+	first := t.next
+	t.next, t.left = first+int64(n), t.left-n
+	return first, nil
 }
 
 // Position is the highest position that the transaction's snapshot can see.
