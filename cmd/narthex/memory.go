@@ -14,11 +14,15 @@ const ballast = 32 << 20
 
 // A server that allocates less than quiet while a tick lasts has nothing to do. What it
 // allocated since the last time must be worth a collection, and what the next work pays
-// to touch the memory again.
+// to touch the memory again. When hardly anything happened for a few ticks, work does not
+// come so often, and less is worth it.
 const (
 	tick    = 2 * time.Second
 	quiet   = 4 << 20
 	worthIt = ballast
+
+	hardly = 512 << 10
+	aFew   = 3
 )
 
 // giveBack returns memory to the system when the server has become quiet after work. The
@@ -42,13 +46,20 @@ func giveBack(ctx context.Context) {
 }
 
 // calm knows how much was allocated by the last tick, and when memory was given back, in
-// bytes since the start.
-type calm struct{ before, given uint64 }
+// bytes since the start, and for how many ticks hardly anything happened.
+type calm struct {
+	before, given uint64
+	ticks         int
+}
 
 // after reports whether memory is to be given back at a tick.
 func (c *calm) after(allocated uint64) bool {
-	due := allocated-c.before < quiet && allocated-c.given >= worthIt
+	lately, garbage := allocated-c.before, allocated-c.given
 	c.before = allocated
+	if c.ticks++; lately >= hardly {
+		c.ticks = 0
+	}
+	due := lately < quiet && garbage >= worthIt || c.ticks >= aFew && garbage >= quiet
 	if due {
 		c.given = allocated
 	}

@@ -157,13 +157,14 @@ func (s *Server) admit(r *http.Request, route *Route, call *Call) error {
 // context.
 func (a *Admission) enter(ctx context.Context, k kind, room string, now time.Time) (p place, err error) {
 	p = place{admission: a, line: &a.lines[k], held: true}
+	var began time.Time // enterLine knows
 	if room != "" && k == sending {
-		if p.room, now, err = a.enterRoom(ctx, room, now); err != nil {
+		if p.room, began, now, err = a.enterRoom(ctx, room, now); err != nil {
 			return place{}, err
 		}
 		p.roomName = room
 	}
-	if err := a.enterLine(ctx, k, now); err != nil {
+	if err := a.enterLine(ctx, k, began, now); err != nil {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.leaveRoom(p.room, room)
@@ -172,7 +173,9 @@ func (a *Admission) enter(ctx context.Context, k kind, room string, now time.Tim
 	return p, nil
 }
 
-func (a *Admission) enterLine(ctx context.Context, k kind, now time.Time) error {
+// enterLine waits for a place among those of a kind, for a request that began at a time;
+// the zero time is now.
+func (a *Admission) enterLine(ctx context.Context, k kind, began, now time.Time) error {
 	l, queue, patience := &a.lines[k], a.capacity.Queue, a.capacity.Timeout
 	if k == polling {
 		// One that waits for its turn takes no more than one that waits for news, and
@@ -181,6 +184,9 @@ func (a *Admission) enterLine(ctx context.Context, k kind, now time.Time) error 
 	}
 	a.mu.Lock()
 	came := now.Add(-a.lag(now))
+	if began.IsZero() {
+		began = came
+	}
 	l.note(max(l.age(now), now.Sub(came)), now)
 	switch {
 	case a.sheds(k, now):
@@ -199,7 +205,7 @@ func (a *Admission) enterLine(ctx context.Context, k kind, now time.Time) error 
 		return a.refuse(k, "full")
 	}
 	a.measure(now)
-	w := newWaiter(came)
+	w := newWaiter(began, came)
 	l.waiting = append(l.waiting, w)
 	a.mu.Unlock()
 	return a.wait(ctx, k, l, w, patience)
@@ -306,7 +312,7 @@ func (a *Admission) reenter(l *line) {
 		a.mu.Unlock()
 		return
 	}
-	w := newWaiter(time.Time{})
+	w := newWaiter(time.Time{}, time.Time{})
 	l.again = append(l.again, w)
 	a.mu.Unlock()
 	<-w.ready

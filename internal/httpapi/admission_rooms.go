@@ -9,12 +9,13 @@ import (
 // are shed.
 const roomStage = 1
 
-// enterRoom waits for a place among those who write to a room, and gives the time when
-// it has one. A room whose wait stays is shed for itself, since others may have no wait at
+// enterRoom waits for a place among those who write to a room, and gives when the request
+// began and the time when it has its place. A room whose wait stays is shed for itself, since others may have no wait at
 // all; but not while there are places enough for all: then it is only a lively room.
-func (a *Admission) enterRoom(ctx context.Context, name string, now time.Time) (*line, time.Time, error) {
+func (a *Admission) enterRoom(ctx context.Context, name string, now time.Time) (l *line, began, has time.Time, err error) {
 	a.mu.Lock()
-	l := a.room(name)
+	began = now.Add(-a.lag(now))
+	l = a.room(name)
 	age := l.age(now)
 	l.note(age, now)
 	switch {
@@ -22,19 +23,19 @@ func (a *Admission) enterRoom(ctx context.Context, name string, now time.Time) (
 		defer a.mu.Unlock()
 		l.last(now)
 		l.refuse(oldest, now, func() error { return a.refuse(sending, "room") })
-		return nil, now, a.refuse(sending, "room")
+		return nil, began, now, a.refuse(sending, "room")
 	case l.take():
 		a.mu.Unlock()
-		return l, now, nil
+		return l, began, now, nil
 	case len(l.waiting) >= a.capacity.RoomQueue:
 		defer a.mu.Unlock()
-		return nil, now, a.refuse(sending, "room")
+		return nil, began, now, a.refuse(sending, "room")
 	}
-	w := newWaiter(now)
+	w := newWaiter(began, now)
 	l.waiting = append(l.waiting, w)
 	a.mu.Unlock()
-	err := a.wait(ctx, sending, l, w, a.capacity.Timeout)
-	return l, a.now(), err
+	err = a.wait(ctx, sending, l, w, a.capacity.Timeout)
+	return l, began, a.now(), err
 }
 
 // room is the line of those who write to a room.

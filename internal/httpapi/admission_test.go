@@ -226,14 +226,14 @@ func TestWhatMattersLeastIsShedFirstAtOnce(t *testing.T) {
 			}
 		}
 		step(0, 200, 0, 0)
-		step(199*time.Millisecond, 200, 0, 0)
-		step(time.Millisecond, 200, 0, 0) // the wait is too long, from now on
 		step(99*time.Millisecond, 200, 0, 0)
+		step(time.Millisecond, 200, 0, 0) // the wait is too long, from now on
+		step(49*time.Millisecond, 200, 0, 0)
 		step(time.Millisecond, 503, 0, 0)
-		step(100*time.Millisecond, 503, 503, 0)
-		step(100*time.Millisecond, 503, 503, 503)
+		step(50*time.Millisecond, 503, 503, 0)
+		step(50*time.Millisecond, 503, 503, 503)
 		if l := d.Admission.Loads(); !l[0].Shedding || l[4].Refused["shed"] != 3 || l[2].Refused["shed"] != 2+6 || l[0].Refused["shed"] != 1+4 {
-			t.Errorf("load: %+v", l) // with each, up to four of those who have waited for 0.2 s
+			t.Errorf("load: %+v", l) // with each, up to four of those who have waited too long
 		}
 		for _, a := range wait {
 			refused(t, "one that has waited too long", a, 503, "M_UNKNOWN")
@@ -252,7 +252,7 @@ func TestSearchesThatWaitStopNobodyElseAtOnce(t *testing.T) {
 		d := newDesk(small)
 		d.ask("GET", "/search?hold=true", 2)
 		for range 6 {
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond)
 			d.ask("GET", "/search?hold=true", 1)
 		}
 		refused(t, "another search", d.ask("GET", "/search", 1)[0], 503, "M_UNKNOWN")

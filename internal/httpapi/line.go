@@ -15,7 +15,8 @@ type line struct {
 }
 
 type waiter struct {
-	came  time.Time
+	began time.Time     // when its request came to the server
+	came  time.Time     // when it came to this line
 	ready chan struct{} // closed when the waiter has its place
 	done  bool          // likewise; or it is refused
 	err   error         // why it is refused
@@ -30,7 +31,9 @@ func (l *line) take() bool {
 	return true
 }
 
-func newWaiter(now time.Time) *waiter { return &waiter{came: now, ready: make(chan struct{})} }
+func newWaiter(began, came time.Time) *waiter {
+	return &waiter{began: began, came: came, ready: make(chan struct{})}
+}
 
 // forget takes away somebody who waits no longer.
 func (l *line) forget(w *waiter) {
@@ -56,7 +59,7 @@ func (l *line) leave(now func() time.Time) {
 
 // refuse refuses up to n of those who would be answered too late, while the line is shed.
 func (l *line) refuse(n int, now time.Time, why func() error) {
-	for ; n > 0 && l.age(now) >= late; n-- {
+	for ; n > 0 && len(l.waiting) > 0 && now.Sub(l.waiting[0].began) >= late; n-- {
 		var w *waiter
 		w, l.waiting = first(l.waiting)
 		w.done, w.err = true, why()
@@ -95,10 +98,10 @@ func (l *line) scarce() bool { return 4*l.busy >= 3*l.places }
 // controlled delay (RFC 8289): it does not matter how many wait, but whether a wait
 // stays, since a burst passes and a queue that stands only makes everybody late.
 const (
-	standing = 200 * time.Millisecond // a wait that is too long, if it stays
-	late     = 100 * time.Millisecond // likewise, while others are shed
-	interval = 100 * time.Millisecond // how long it stays before the next kind is shed
-	brief    = 25 * time.Millisecond  // the wait that is left to a kind that is shed
+	standing = 100 * time.Millisecond // a wait that is too long, if it stays
+	late     = 40 * time.Millisecond  // likewise, in all lines together, while others are shed
+	interval = 50 * time.Millisecond  // how long it stays before the next kind is shed
+	brief    = 15 * time.Millisecond  // the wait that is left to a kind that is shed
 	calm     = 3 * time.Second        // how long no wait is longer than brief before all is well
 )
 
