@@ -32,6 +32,13 @@ var settings = []string{
 	"autovacuum=off", "jit=off",
 }
 
+// durableVariable, if it is set, has the server run as an operator's does, for
+// measurements: it syncs what it commits, and looks after its tables, more often than by
+// itself because they grow so fast.
+const durableVariable = "NARTHEX_TEST_POSTGRES_DURABLE"
+
+var durable = []string{"listen_addresses=", "max_connections=200", "autovacuum_naptime=5s"}
+
 // findBinaries returns the folder of initdb and postgres: the one on the PATH,
 // or Debian's newest.
 func findBinaries(installations string) (string, error) {
@@ -103,7 +110,11 @@ func (s *Server) run(ctx context.Context, binaries string, account *account, rea
 		return
 	}
 	arguments := []string{"-D", s.dataFolder(), "-k", s.folder}
-	for _, setting := range settings {
+	chosen := settings
+	if os.Getenv(durableVariable) != "" {
+		chosen = durable
+	}
+	for _, setting := range chosen {
 		arguments = append(arguments, "-c", setting)
 	}
 	postgres := s.command(ctx, account, filepath.Join(binaries, "postgres"), arguments...)
