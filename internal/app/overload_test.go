@@ -184,11 +184,11 @@ func TestSearchesGoFirstAtOnce(t *testing.T) {
 	letGo := holding(t, srv, rooms)
 	c := &crowd{t: t}
 	c.hold(srv, []*apitest.Client{alice}, rooms[:1])
-	srv.Advance(101 * time.Millisecond)
+	srv.Advance(51 * time.Millisecond)
 	for i, r := range rooms[1:] {
 		c.begin(alice, "PUT", sendPath(r, i), object{"body": "a"})
 		until(t, "it waits", func() bool { return sendingLoad(srv).Waiting == i+1 })
-		srv.Advance(101 * time.Millisecond) // the fourth finds that a wait is too long, the fifth that it stays so
+		srv.Advance(51 * time.Millisecond) // the third finds that a wait is too long, the fourth that it stays so
 	}
 	r := search().Fails(t, srv, errcode.Overloaded)
 	comesBackSoon(t, r)
