@@ -46,6 +46,18 @@ func (a *Authenticator) Passkeys(t testing.TB) int {
 	return len(ask(t, a.b, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: a.id}).Credentials)
 }
 
+// addCredential is webauthn.AddCredential without a field that Chromium 156 takes from no
+// authenticator like this one, whatever its value is.
+var addCredential = cdp.Command[addCredentialParams, cdp.Empty]{Method: webauthn.CommandAddCredential}
+
+type addCredentialParams struct {
+	AuthenticatorID webauthn.AuthenticatorID `json:"authenticatorId"`
+	Credential      struct {
+		*webauthn.Credential
+		GenerateCmtgKeyOnNextOperation *bool `json:"generateCmtgKeyOnNextOperation,omitempty"` // hides that of Credential
+	} `json:"credential"`
+}
+
 // Rewind sets the counters of the passkeys back, as if each were a copy that was made
 // before the last uses.
 func (a *Authenticator) Rewind(t testing.TB) {
@@ -53,7 +65,9 @@ func (a *Authenticator) Rewind(t testing.TB) {
 	for _, c := range ask(t, a.b, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: a.id}).Credentials {
 		ask(t, a.b, webauthn.RemoveCredential, webauthn.RemoveCredentialParams{AuthenticatorID: a.id, CredentialID: c.CredentialID})
 		c.SignCount = 0
-		ask(t, a.b, webauthn.AddCredential, webauthn.AddCredentialParams{AuthenticatorID: a.id, Credential: c})
+		again := addCredentialParams{AuthenticatorID: a.id}
+		again.Credential.Credential = c
+		ask(t, a.b, addCredential, again)
 	}
 }
 
