@@ -10,8 +10,9 @@ import (
 const roomStage = 1
 
 // enterRoom waits for a place among those who write to a room, and gives when the request
-// began and the time when it has its place. A room whose wait stays is shed for itself, since others may have no wait at
-// all; but not while there are places enough for all: then it is only a lively room.
+// began and the time when it has its place. A room whose wait stays is shed for itself,
+// since others may have no wait at all; but not while there are places enough for all:
+// then it is only a lively room.
 func (a *Admission) enterRoom(ctx context.Context, name string, now time.Time) (l *line, began, has time.Time, err error) {
 	a.mu.Lock()
 	began = now.Add(-a.lag(now))
