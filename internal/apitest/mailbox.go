@@ -52,7 +52,7 @@ func NewMailbox(t testing.TB) *Mailbox {
 		_ = server.Serve(listener) // until it is closed
 	}()
 	t.Cleanup(func() {
-		_ = server.Close()
+		_, _ = server.Close(), listener.Close() // it may not serve yet, and then closes nothing
 		<-done
 	})
 	return m

@@ -281,9 +281,7 @@ func TestTheMailServerIsDownAndComesBack(t *testing.T) {
 	m := startMail(t, "none")
 	p := connected(t, m, "none")
 	address := m.addr
-	if err := m.smtp.Close(); err != nil {
-		t.Fatal(err)
-	}
+	m.stop()
 	for range 3 {
 		is(t, p.send(t, "alice@example.org"), mail.ErrLater)
 	}

@@ -27,6 +27,7 @@ type mailServer struct {
 	roots *x509.CertPool
 	addr  string
 	smtp  *smtp.Server
+	stop  func() // ends listening, whether or not the server got as far as to serve
 
 	mu          sync.Mutex
 	mails       []received
@@ -92,7 +93,8 @@ func (m *mailServer) listen(encryption, address string, change ...func(*smtp.Ser
 	}
 	server := m.smtp
 	go func() { _ = server.Serve(listener) }()
-	m.t.Cleanup(func() { _ = server.Close() })
+	m.stop = func() { _, _ = server.Close(), listener.Close() } // one of them may have closed already
+	m.t.Cleanup(m.stop)
 }
 
 type quiet struct{}
