@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -40,6 +41,9 @@ func giveBack(ctx context.Context) {
 		}
 		metrics.Read(allocated)
 		if c.after(allocated[0].Value.Uint64()) {
+			if c.ticks >= aFew {
+				runtime.GC() // what pools hold, and stacks that were deep, need two collections
+			}
 			debug.FreeOSMemory()
 		}
 	}

@@ -51,6 +51,10 @@ import (
 	"github.com/narthex-matrix/narthex/internal/web"
 )
 
+// patience is how long a long poll waits where other requests are. Whom there is much
+// news for has an answer before.
+const patience = time.Second
+
 // Seams are the edges to the outside world: main fills them from the
 // configuration, tests with what they need.
 type Seams struct {
@@ -211,6 +215,7 @@ func (a *App) build(cfg config.Config, seams Seams, signer event.Signer, key ide
 		Limits:               limits(cfg),
 		Admission:            a.admission(cfg, seams),
 		TrustedProxies:       config.Networks(cfg.TrustedProxies),
+		Patience:             patience,
 	}
 	a.server.Handle(routes)
 }

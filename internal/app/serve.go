@@ -66,10 +66,9 @@ func (a *App) Serve(ctx context.Context, listeners []net.Listener) error {
 // drain lets the requests under way end, and cuts off those that do not.
 func (a *App) drain(ctx context.Context, web *http.Server) {
 	a.stopping.Store(true)
-	a.server.Stop()
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
-	if err := web.Shutdown(ctx); err != nil {
+	if err := a.server.Shutdown(ctx, web); err != nil {
 		a.log.Warn("requests were cut off", "err", err)
 		_ = web.Close() // nothing is left to be lost
 	}

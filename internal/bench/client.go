@@ -51,11 +51,14 @@ func onLoopback(base string) error {
 
 // A refusal is any answer but success.
 type refusal struct {
-	status int
-	text   string
+	request string // method and path
+	status  int
+	text    string
 }
 
-func (r *refusal) Error() string { return fmt.Sprintf("answered %d: %.200s", r.status, r.text) }
+func (r *refusal) Error() string {
+	return fmt.Sprintf("%s answered %d: %.200s", r.request, r.status, r.text)
+}
 
 // refused turns the one refusal that is expected into success, and all else into an
 // error.
@@ -111,7 +114,7 @@ func (u *user) ask(ctx context.Context, method, path string, body, into any) (si
 		return 0, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return 0, &refusal{resp.StatusCode, string(raw)}
+		return 0, &refusal{method + " " + req.URL.Path, resp.StatusCode, string(raw)}
 	}
 	return int64(len(raw)), json.Unmarshal(raw, into)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -80,6 +81,39 @@ func TestWriteLockedAtOnce(t *testing.T) {
 		slices.Sort(kept)
 		if len(slices.Compact(kept)) != 40 {
 			t.Errorf("positions: %v", kept)
+		}
+	})
+}
+
+// TestARefusalBeforeWritingIsForItselfAtOnce holds that a write which fails before it has
+// written has none of those who share its commit run again.
+func TestARefusalBeforeWritingIsForItselfAtOnce(t *testing.T) {
+	engines(t, func(t *testing.T, d *db.DB, _ *wakes) {
+		refusal := errors.New("refused")
+		var runs [60]atomic.Int64
+		var group sync.WaitGroup
+		for n := range int64(len(runs)) {
+			group.Go(func() {
+				err := d.WriteLocked(t.Context(), "room", "one", func(tx *db.Tx) error {
+					runs[n].Add(1)
+					if n%3 == 0 {
+						return refusal
+					}
+					return tx.Later(`INSERT INTO notes (pos, body) VALUES ($1, 'w')`, n)
+				})
+				if errors.Is(err, refusal) != (n%3 == 0) {
+					t.Errorf("%d: %v", n, err)
+				}
+			})
+		}
+		group.Wait()
+		for n := range runs {
+			if got := runs[n].Load(); got != 1 {
+				t.Errorf("%d ran %d times", n, got)
+			}
+		}
+		if found := positions(t, d); len(found) != 40 {
+			t.Errorf("stored: %v", found)
 		}
 	})
 }

@@ -303,7 +303,7 @@ func (c *Call) Resume() {
 // request. A handler of a route that [Route.Waits] calls it when the waiting is over,
 // after it has read: meanwhile the session may have ended, or the account have been
 // locked. That the token runs out while its request waits is no failure.
-func (c *Call) StillAllowed() error { return c.again() }
+func (c *Call) StillAllowed(ctx context.Context) error { return c.again(ctx) }
 
 // reenter takes a place in a line, however long that lasts. The lock is held when it is
 // called, and not when it returns.

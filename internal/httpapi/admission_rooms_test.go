@@ -123,3 +123,38 @@ func TestARoomThatPausesIsStillShedAtOnce(t *testing.T) {
 		want(t, "after a while", held, 200)
 	})
 }
+
+// TestWaitsForARoomAndForAPlaceCountTogetherAtOnce holds that of those who wait for a place
+// while some are refused, one who waited for the room before is refused by both waits.
+func TestWaitsForARoomAndForAPlaceCountTogetherAtOnce(t *testing.T) {
+	for waits, status := range map[time.Duration]int{50 * time.Millisecond: 503, 5 * time.Millisecond: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			c := small
+			c.Queue = 100
+			d := newDesk(c)
+			release := func() {
+				d.hold <- struct{}{}
+				synctest.Wait()
+			}
+			d.write("!a:a", "?hold=true")
+			d.write("!b:a", "?hold=true")
+			for range 3 { // until some are refused
+				d.one("/send")
+				time.Sleep(200 * time.Millisecond)
+			}
+			release()
+			release()
+
+			d.write("!hot:a", "?hold=true")
+			d.write("!b:a", "?hold=true")
+			one := d.write("!hot:a", "")
+			time.Sleep(waits)
+			d.write("!c:a", "?hold=true")
+			release() // the room; the place is for the other
+			time.Sleep(time.Millisecond)
+			refused(t, "another", d.write("!d:a", ""), 503, "M_UNKNOWN")
+			want(t, "one who waited for the room for "+waits.String(), []*asked{one}, status)
+			close(d.hold)
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/narthex-matrix/narthex/internal/errcode"
@@ -48,8 +49,32 @@ func (s *Server) HTTPServer() *http.Server {
 	}
 }
 
+// Stop ends the waiting of long polls, present and future. It is called once.
+func (s *Server) Stop() { close(s.stopping) }
+
+// Shutdown stops, and returns when the requests to a server made by [Server.HTTPServer]
+// have been answered, or with an error when the context ends before.
+func (s *Server) Shutdown(ctx context.Context, web *http.Server) error {
+	s.Stop()
+	if err := web.Shutdown(ctx); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.apart.Wait() // by now no connection joins them
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // guard refuses ambiguous requests and gives each its deadlines.
 func (s *Server) guard(w http.ResponseWriter, r *http.Request) {
+	takeTurns()
 	w = &timedWriter{w, s.Now}
 	c, ok := r.Context().Value(connKey{}).(*conn)
 	if ok && c.ambiguous(len(r.TransferEncoding) > 0, r.RequestURI) {
@@ -61,6 +86,16 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request) {
 		s.timeBody(w, r)
 	}
 	s.ServeHTTP(w, r)
+}
+
+// takeTurns lets the requests go first that came before this one. While a processor has
+// a goroutine that is ready, Go does not ask what else the network has made ready, or
+// hardly: three clients who ask without a pause kept a fourth waiting for 0.2 s. With
+// more processors another one mostly asks, and it would only be woken to find nothing.
+func takeTurns() {
+	if runtime.GOMAXPROCS(0) == 1 {
+		runtime.Gosched()
+	}
 }
 
 // timeBody gives the reading of a body its time.

@@ -117,13 +117,20 @@ type conn struct {
 	addr netip.Addr
 	once sync.Once
 
+	ahead []byte // was read before, and is to be read again
+
 	mu        sync.Mutex
 	recording bool
 	head      []byte
 }
 
-func (c *conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+func (c *conn) Read(p []byte) (n int, err error) {
+	if len(c.ahead) > 0 {
+		n = copy(p, c.ahead)
+		c.ahead = c.ahead[n:]
+	} else {
+		n, err = c.Conn.Read(p)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.recording {
@@ -145,6 +152,13 @@ func (c *conn) expectHead() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.recording, c.head = true, c.head[:0]
+}
+
+// forgetHead frees what was recorded.
+func (c *conn) forgetHead() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.recording, c.head = false, nil
 }
 
 // ambiguous ends the recording, and reports whether a proxy may have read the

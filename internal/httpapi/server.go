@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/narthex-matrix/narthex/internal/db"
@@ -58,9 +59,11 @@ type Call struct {
 	id      requestID
 	place   place
 	body    body
-	polls   bool         // it is a long poll
-	again   func() error // looks at the token once more
-	wait    *Wait        // what it waits for
+	polls   bool                        // it is a long poll
+	again   func(context.Context) error // looks at the token once more
+	wait    *Wait                       // what it waits for
+	// patience is for how long a long poll stays with net/http, 0 for ever.
+	patience time.Duration
 
 	// Queued is how long a long poll waited for its turn.
 	Queued time.Duration
@@ -115,13 +118,17 @@ type Server struct {
 	ErrorPage func(call *Call, e *errcode.Error) []byte
 	// TrustedProxies may say in X-Forwarded-For whom they speak for.
 	TrustedProxies []netip.Prefix
+	// Patience is how long a long poll waits before its connection is taken from net/http,
+	// so that it needs less memory; 0 leaves it there. Where there is much news, taking
+	// costs more than it spares.
+	Patience time.Duration
 	// Observe, if set, is told of each answer: metrics, and the tests' records.
 	Observe func(Answer)
 
 	mux      *http.ServeMux
-	polls    map[string]map[string]*Route // the paths of long polls, by method
 	routes   []Route
 	stopping chan struct{}
+	apart    sync.WaitGroup // the connections that are not with net/http
 }
 
 // Answer is one answered request. Route is nil where none matched; Code is nil on
@@ -135,7 +142,7 @@ type Answer struct {
 
 // Handle registers routes. Paths must not clash.
 func (s *Server) Handle(routes []Route) {
-	s.mux, s.polls = http.NewServeMux(), map[string]map[string]*Route{}
+	s.mux = http.NewServeMux()
 	s.routes = routes
 	s.stopping = make(chan struct{})
 	methods := map[string]map[string]*Route{}
@@ -151,18 +158,12 @@ func (s *Server) Handle(routes []Route) {
 				panic("httpapi: two routes for " + r.Method + " " + path) // an init-time table
 			}
 			methods[path][r.Method] = r
-			if r.MayWait {
-				s.polls[path] = methods[path]
-			}
 		}
 	}
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
 		s.refuse(w, req, errcode.Unrecognized.New("This server has no such endpoint."))
 	})
 }
-
-// Stop ends the waiting of long polls, present and future. It is called once.
-func (s *Server) Stop() { close(s.stopping) }
 
 // Routes lists the routes in the order in which they were registered.
 func (s *Server) Routes() []Route { return slices.Clone(s.routes) }
@@ -177,8 +178,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// The multiplexer would answer these by a redirect, and a body that is sent
 		// again would reach another resource; or it would find another one itself.
 		s.refuse(w, r, errcode.Unrecognized.New("This server has no such endpoint. A path may not have empty, . or .. segments; encode them, and every character that URLs encode."))
-	case s.polls[r.URL.EscapedPath()] != nil:
-		s.choose(w, r, s.polls[r.URL.EscapedPath()]) // less deep than by the multiplexer
 	default:
 		s.mux.ServeHTTP(w, r)
 	}
@@ -268,9 +267,9 @@ func (s *Server) run(r *http.Request, route *Route, call *Call) (answer any, err
 	case IdentityUser:
 		err = s.authenticateIdentity(r, route, call)
 	default:
-		err = s.authenticate(r, route, call)
+		err = s.authenticate(r.Context(), r, route, call)
 		if route.MayWait { // others have no use for it
-			call.again = func() error { return s.authenticate(r, route, call) }
+			call.again = func(ctx context.Context) error { return s.authenticate(ctx, r, route, call) }
 		}
 	}
 	if err != nil {
@@ -284,7 +283,7 @@ func (s *Server) run(r *http.Request, route *Route, call *Call) (answer any, err
 	return route.handle(r.Context(), call, r)
 }
 
-func (s *Server) authenticate(r *http.Request, route *Route, call *Call) error {
+func (s *Server) authenticate(ctx context.Context, r *http.Request, route *Route, call *Call) error {
 	token, err := AccessToken(r)
 	if err != nil {
 		return err
@@ -295,7 +294,7 @@ func (s *Server) authenticate(r *http.Request, route *Route, call *Call) error {
 		}
 		return errcode.MissingToken.New("This needs an access token. Sign in first.")
 	}
-	if call.Identity, err = s.Authenticate(r.Context(), token, call); err != nil {
+	if call.Identity, err = s.Authenticate(ctx, token, call); err != nil {
 		return err
 	}
 	switch {

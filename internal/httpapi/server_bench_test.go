@@ -35,8 +35,8 @@ func knowing() *httpapi.Server {
 	who := func(_ context.Context, call *httpapi.Call, _ nothing) (whoIs, error) { return whoIs{call.UserID}, nil }
 	s.Handle([]httpapi.Route{
 		httpapi.JSON("GET /whoami", "who", httpapi.User, httpapi.Cheap, who),
-		httpapi.JSON("GET /sync", "sync", httpapi.User, httpapi.Cheap, func(_ context.Context, call *httpapi.Call, _ nothing) (who whoIs, err error) {
-			return whoIs{call.UserID}, call.StillAllowed()
+		httpapi.JSON("GET /sync", "sync", httpapi.User, httpapi.Cheap, func(ctx context.Context, call *httpapi.Call, _ nothing) (who whoIs, err error) {
+			return whoIs{call.UserID}, call.StillAllowed(ctx)
 		}).Waits(),
 	})
 	return s

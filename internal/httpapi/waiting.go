@@ -14,9 +14,14 @@ type Wait struct {
 	// Turn is after what time it looks again without being told, Most how long it waits
 	// in all.
 	Turn, Most time.Duration
-	// Look gives the answer, or nil to wait on.
-	Look func(Reason) (answer any, err error)
+	// Look gives the answer, or nil to wait on. Its context is not that of the handler.
+	Look func(context.Context, Reason) (answer any, err error)
 	End  func() // is called when the waiting is over
+
+	timer *time.Timer
+	step  time.Duration // for which the timer is set
+	// What is left of this turn, of all turns, and of the patience: 0 if there is none.
+	turn, left, patience time.Duration
 }
 
 // Reason is why a long poll looks whether it has an answer.
@@ -29,85 +34,101 @@ const (
 	TurnOver
 	TimeUp
 	Stopping
+
+	gone // the client
+	long // is how it waits already
 )
 
 // Await has the request wait when its handler has returned, whose answer then counts for
 // nothing. It is for handlers of routes that [Route.Waits].
-func (c *Call) Await(w *Wait) { c.wait = w }
+func (c *Call) Await(w *Wait) {
+	w.turn, w.left, w.patience = min(w.Turn, w.Most), w.Most, c.patience
+	w.timer = time.NewTimer(w.nextStep())
+	c.wait = w
+}
 
-// poll serves a request of a route of long polls. The stack of a goroutine grows to what
-// was once needed, and hardly shrinks. So the goroutine of the connection only waits, and
-// all that goes deep has one of its own: of very many clients that wait, each has 4 KiB
-// less.
+func (w *Wait) nextStep() time.Duration {
+	w.step = w.turn
+	if w.patience > 0 {
+		w.step = min(w.turn, w.patience)
+	}
+	return w.step
+}
+
+// reason waits for one. It does little else, so that the stack of a goroutine which does
+// nothing but wait stays the smallest that there is.
+func (w *Wait) reason(stopping, end <-chan struct{}) Reason {
+	select {
+	case <-w.News:
+		return News
+	case <-w.timer.C:
+		return w.stepOver()
+	case <-stopping:
+		return Stopping
+	case <-end:
+		return gone
+	}
+}
+
+// stepOver says what the timer means, and sets it again.
+func (w *Wait) stepOver() Reason {
+	w.turn, w.left = w.turn-w.step, w.left-w.step
+	impatient := w.patience > 0 && w.patience == w.step
+	w.patience = max(0, w.patience-w.step)
+	why := long
+	switch {
+	case w.left == 0:
+		return TimeUp
+	case !impatient:
+		w.turn, why = min(w.left, w.Turn), TurnOver
+	}
+	w.timer.Reset(w.nextStep()) // at once, if the turn is over too
+	return why
+}
+
+// poll serves a request of a route of long polls. Whoever waits for long goes [apart].
 func (s *Server) poll(w http.ResponseWriter, r *http.Request, route *Route, call *Call) {
-	var answer any
-	err := call.aside(func() (err error) {
-		answer, err = s.run(r, route, call)
-		return err
-	})
-	if err == nil && call.wait != nil {
-		answer, err = call.await(r.Context())
+	call.patience = s.Patience
+	answer, err := s.run(r, route, call)
+	if call.wait != nil {
+		answer = nil
+	}
+	for call.wait != nil && answer == nil && err == nil {
+		call.Pause() // while it waits it takes no other request's turn
+		why := call.wait.reason(s.stopping, r.Context().Done())
+		if why != long {
+			answer, err = call.look(r.Context(), why)
+		} else if s.takeApart(w, r, route, call) {
+			return
+		}
+	}
+	s.endPoll(w, r, route, call, answer, err)
+}
+
+// look asks for the answer, which is nil if there is none yet.
+func (c *Call) look(ctx context.Context, why Reason) (answer any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	if why == gone {
+		return nil, context.Canceled
+	}
+	if why != Stopping {
+		c.Resume()
+	}
+	return c.wait.Look(ctx, why)
+}
+
+// endPoll answers a long poll.
+func (s *Server) endPoll(w http.ResponseWriter, r *http.Request, route *Route, call *Call, answer any, err error) {
+	if call.wait != nil {
+		call.wait.timer.Stop()
+		call.wait.End()
 	}
 	call.place.leave()
-	err = call.aside(func() error {
-		s.answer(w, r, route, call, answer, err)
-		return http.NewResponseController(w).Flush() // else net/http writes it at the depth of the connection
-	})
-	if err != nil {
-		call.Log.Debug("not answered", "op", call.Op, "err", err) // the client may have gone
-	}
-}
-
-// await waits until there is an answer. A client that goes away ends it as well.
-func (c *Call) await(ctx context.Context) (answer any, err error) {
-	w := c.wait
-	defer w.End()
-	left, turn := w.Most, min(w.Most, w.Turn)
-	timer := time.NewTimer(turn)
-	defer timer.Stop()
-	for {
-		c.Pause() // while it waits it takes no other request's turn
-		why := News
-		select {
-		case <-w.News:
-		case <-timer.C:
-			why, left = TurnOver, left-turn
-			if left <= 0 {
-				why = TimeUp
-			}
-			turn = min(left, w.Turn)
-			timer.Reset(turn)
-		case <-c.Stopping:
-			return w.Look(Stopping)
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		c.Resume()
-		err = c.aside(func() (err error) {
-			answer, err = w.Look(why)
-			return err
-		})
-		if err != nil || answer != nil {
-			return answer, err
-		}
-	}
-}
-
-// aside runs what goes deep: for a long poll in a goroutine of its own.
-func (c *Call) aside(f func() error) error {
-	if !c.polls {
-		return f()
-	}
-	done := make(chan error, 1)
-	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				done <- panicked(p)
-			}
-		}()
-		done <- f()
-	}()
-	return <-done
+	s.answer(w, r, route, call, answer, err)
 }
 
 // panicked is the error of a handler that panicked. It is made where that is recovered.

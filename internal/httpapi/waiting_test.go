@@ -56,7 +56,7 @@ func TestAwait(t *testing.T) {
 		handle := func(_ context.Context, call *httpapi.Call, _ nothing) (who whoIs, err error) {
 			call.Await(&httpapi.Wait{
 				News: news, Turn: c.most / 3, Most: c.most, End: func() { ended++ },
-				Look: func(why httpapi.Reason) (any, error) {
+				Look: func(_ context.Context, why httpapi.Reason) (any, error) {
 					if looks++; looks == 1 && c.end == "again" {
 						news <- struct{}{}
 					}

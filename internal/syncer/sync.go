@@ -141,7 +141,7 @@ func (s *Service) await(ctx context.Context, call *httpapi.Call, w *wish, wait t
 	db.ReleaseWakes(ctx)
 	// What came since the reading began wakes it at once.
 	waiter := s.bus.SubscribeSince(began, append(found.keys(), bus.User(w.userID))...)
-	look := func(why httpapi.Reason) (answer any, err error) {
+	look := func(ctx context.Context, why httpapi.Reason) (answer any, err error) {
 		if why == httpapi.Stopping {
 			return found.response(), nil
 		}

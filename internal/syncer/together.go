@@ -48,7 +48,7 @@ func (s *Service) look(ctx context.Context, call *httpapi.Call, l *look) error {
 		if err := s.lookOnce(ctx, l); err != nil || !l.ended {
 			return err
 		}
-		if err := call.StillAllowed(); err != nil {
+		if err := call.StillAllowed(ctx); err != nil {
 			return err
 		}
 	}
