@@ -318,6 +318,20 @@ func (a *Admission) reenter(l *line) {
 	<-w.ready
 }
 
+// quiet reports whether at most one request has a place.
+func (a *Admission) quiet() bool {
+	if a == nil {
+		return true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	busy := 0
+	for k := range kinds {
+		busy += a.lines[k].busy
+	}
+	return busy <= 1
+}
+
 // Load is what one kind of requests does.
 type Load struct {
 	Kind             string

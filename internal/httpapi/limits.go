@@ -74,7 +74,7 @@ func (s *Server) Shutdown(ctx context.Context, web *http.Server) error {
 
 // guard refuses ambiguous requests and gives each its deadlines.
 func (s *Server) guard(w http.ResponseWriter, r *http.Request) {
-	takeTurns()
+	s.takeTurns()
 	w = &timedWriter{w, s.Now}
 	c, ok := r.Context().Value(connKey{}).(*conn)
 	if ok && c.ambiguous(len(r.TransferEncoding) > 0, r.RequestURI) {
@@ -88,12 +88,13 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request) {
 	s.ServeHTTP(w, r)
 }
 
-// takeTurns lets the requests go first that came before this one. While a processor has
-// a goroutine that is ready, Go does not ask what else the network has made ready, or
-// hardly: three clients who ask without a pause kept a fourth waiting for 0.2 s. With
-// more processors another one mostly asks, and it would only be woken to find nothing.
-func takeTurns() {
-	if runtime.GOMAXPROCS(0) == 1 {
+// takeTurns lets the requests go first that came before this one, while hardly anything
+// is worked on: Go does not ask what the network has made ready while a processor has a
+// goroutine to run, or hardly, so that three clients who ask without a pause kept a fourth
+// waiting for 0.2 s. With more processors another one asks. With more to do, requests
+// wait for each other anyway, and it would only be later that one is refused.
+func (s *Server) takeTurns() {
+	if runtime.GOMAXPROCS(0) == 1 && s.Admission.quiet() {
 		runtime.Gosched()
 	}
 }
