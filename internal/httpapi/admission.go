@@ -318,7 +318,8 @@ func (a *Admission) reenter(l *line) {
 	<-w.ready
 }
 
-// quiet reports whether at most one request has a place.
+// quiet reports whether at most one request has a place, and none has been waiting for
+// long lately.
 func (a *Admission) quiet() bool {
 	if a == nil {
 		return true
@@ -327,6 +328,9 @@ func (a *Admission) quiet() bool {
 	defer a.mu.Unlock()
 	busy := 0
 	for k := range kinds {
+		if a.lines[k].stage > 0 {
+			return false
+		}
 		busy += a.lines[k].busy
 	}
 	return busy <= 1

@@ -91,8 +91,8 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request) {
 // takeTurns lets the requests go first that came before this one, while hardly anything
 // is worked on: Go does not ask what the network has made ready while a processor has a
 // goroutine to run, or hardly, so that three clients who ask without a pause kept a fourth
-// waiting for 0.2 s. With more processors another one asks. With more to do, requests
-// wait for each other anyway, and it would only be later that one is refused.
+// waiting for 0.2 s. With more processors another one asks. Under load, requests wait
+// for each other anyway, and it would only be later that one is refused.
 func (s *Server) takeTurns() {
 	if runtime.GOMAXPROCS(0) == 1 && s.Admission.quiet() {
 		runtime.Gosched()
