@@ -114,16 +114,17 @@ func (s *Server) awaitNext(a *apart) {
 // giveBack gives the connection to net/http, unless the client is gone, has sent nothing
 // for too long, or the server stops.
 func (s *Server) giveBack(a *apart) {
-	a.conn.ahead = a.ahead
-	a.conn.expectHead()
-	l := &listenOnce{conn: a.conn}
 	if len(a.ahead) > 0 {
+		a.conn.ahead = a.ahead
+		a.conn.expectHead()
+		l := &listenOnce{conn: a.conn}
 		_ = a.web.Serve(l) // it ends when it has accepted the connection, or does not want it
+		if l.conn == nil {
+			s.apart.Done()
+			return
+		}
 	}
-	if l.conn != nil {
-		_ = a.conn.Close() // it is of no more use
-	}
-	s.apart.Done()
+	s.closeApart(a)
 }
 
 func (s *Server) closeApart(a *apart) {

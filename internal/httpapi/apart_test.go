@@ -29,7 +29,6 @@ type waitingRoom struct {
 	turned  chan struct{} // receives when a poll has looked without being told
 	ended   chan struct{} // receives when the waiting of a poll is over
 	turn    time.Duration
-	slots   *httpapi.Gate
 }
 
 type pollRequest struct {
@@ -41,7 +40,6 @@ func openWaitingRoom(t *testing.T, connections int) *waitingRoom {
 	w := &waitingRoom{
 		t: t, turn: time.Hour, turned: make(chan struct{}), news: make(chan struct{}), apart: make(chan struct{}, 1000), ended: make(chan struct{}, 1000),
 		Server: &httpapi.Server{Now: time.Now, Log: slog.New(slog.DiscardHandler), Patience: time.Nanosecond},
-		slots:  httpapi.NewGate(connections, nil),
 	}
 	w.Handle([]httpapi.Route{
 		httpapi.JSON("POST /echo", "echo", httpapi.Anyone, httpapi.Unlimited, func(_ context.Context, _ *httpapi.Call, req echoRequest) (echoResponse, error) {
@@ -49,11 +47,7 @@ func openWaitingRoom(t *testing.T, connections int) *waitingRoom {
 		}),
 		httpapi.JSON("GET /sync", "sync", httpapi.Anyone, httpapi.Unlimited, w.poll).Waits(),
 	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.address, w.web = l.Addr().String(), w.HTTPServer()
+	w.web = w.HTTPServer()
 	state := w.web.ConnState
 	w.web.ConnState = func(c net.Conn, s http.ConnState) {
 		state(c, s)
@@ -61,8 +55,7 @@ func openWaitingRoom(t *testing.T, connections int) *waitingRoom {
 			w.apart <- struct{}{}
 		}
 	}
-	go func() { _ = w.web.Serve(w.slots.Guard(l)) }() // it ends by Shutdown or Close
-	t.Cleanup(func() { w.web.Close() })
+	w.address = open(t, w.web, httpapi.NewGate(connections, nil))
 	return w
 }
 

@@ -43,14 +43,20 @@ func serving(t *testing.T, gate *httpapi.Gate) (address string, s *httpapi.Serve
 				return echoResponse{"stopping"}, nil
 			}),
 	})
+	web = s.HTTPServer()
+	return open(t, web, gate), s, web, waiting
+}
+
+// open has a server listen on loopback until the test ends.
+func open(t *testing.T, web *http.Server, gate *httpapi.Gate) (address string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	web = s.HTTPServer()
 	go func() { _ = web.Serve(gate.Guard(l)) }() // it ends by Shutdown or Close
 	t.Cleanup(func() { web.Close() })
-	return l.Addr().String(), s, web, waiting
+	return l.Addr().String()
 }
 
 // talk writes raw requests on one connection and gives the answers' status lines

@@ -62,8 +62,6 @@ type Call struct {
 	polls   bool                        // it is a long poll
 	again   func(context.Context) error // looks at the token once more
 	wait    *Wait                       // what it waits for
-	// patience is for how long a long poll stays with net/http, 0 for ever.
-	patience time.Duration
 
 	// Queued is how long a long poll waited for its turn.
 	Queued time.Duration

@@ -41,10 +41,13 @@ const (
 
 // Await has the request wait when its handler has returned, whose answer then counts for
 // nothing. It is for handlers of routes that [Route.Waits].
-func (c *Call) Await(w *Wait) {
-	w.turn, w.left, w.patience = min(w.Turn, w.Most), w.Most, c.patience
+func (c *Call) Await(w *Wait) { c.wait = w }
+
+// begin starts the timer of a wait that stays with net/http for patience, or for ever if
+// that is 0.
+func (w *Wait) begin(patience time.Duration) {
+	w.turn, w.left, w.patience = min(w.Turn, w.Most), w.Most, patience
 	w.timer = time.NewTimer(w.nextStep())
-	c.wait = w
 }
 
 func (w *Wait) nextStep() time.Duration {
@@ -88,10 +91,10 @@ func (w *Wait) stepOver() Reason {
 
 // poll serves a request of a route of long polls. Whoever waits for long goes [apart].
 func (s *Server) poll(w http.ResponseWriter, r *http.Request, route *Route, call *Call) {
-	call.patience = s.Patience
 	answer, err := s.run(r, route, call)
 	if call.wait != nil {
 		answer = nil
+		call.wait.begin(s.Patience)
 	}
 	for call.wait != nil && answer == nil && err == nil {
 		call.Pause() // while it waits it takes no other request's turn
