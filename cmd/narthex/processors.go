@@ -22,17 +22,17 @@ const (
 // useProcessors lets Go use as many processors as there is work for, until the context
 // ends. With a processor to spare, every request pays for threads that are woken, look
 // for work, find none and sleep again; a server that answers one request at a time needs
-// a third more of the CPU then, and answers later. With the environment variable
+// a third more of the CPU then, and answers later. Under load it uses two at least, also
+// on one: a commit keeps one of Go's while the disk works. With the environment variable
 // GOMAXPROCS the operator says how many, and nothing changes that. It is for SQLite: see
 // docs/decisions/0022-processors-as-needed.md.
 func useProcessors(ctx context.Context) {
-	most := runtime.GOMAXPROCS(0)
-	if os.Getenv("GOMAXPROCS") != "" || most == 1 {
+	if os.Getenv("GOMAXPROCS") != "" {
 		return
 	}
+	d := newDemand(runtime.GOMAXPROCS(0))
 	timer := time.NewTimer(look)
 	defer timer.Stop()
-	d := demand{most: most, processors: most, patience: shortest}
 	latencies := []metrics.Sample{{Name: "/sched/latencies:seconds"}}
 	var waited float64
 	for last := time.Now(); ; {
@@ -76,6 +76,12 @@ type demand struct {
 	crowds           int     // looks in a row that found too many who wait
 	looks            int     // since the last decision
 	waiting          float64 // the sum of what these found
+}
+
+// newDemand is for a server that has so many processors, and uses all of them. Two is the
+// least that it may come to use: see useProcessors.
+func newDemand(processors int) demand {
+	return demand{most: max(2, processors), processors: processors, patience: shortest}
 }
 
 // after is how many processors are to be used when so many goroutines have been waiting

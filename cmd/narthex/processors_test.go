@@ -10,10 +10,10 @@ import (
 func TestProcessorsFollowTheWork(t *testing.T) {
 	repeat := func(waiting float64, looks int) []float64 { return slices.Repeat([]float64{waiting}, looks) }
 	for _, c := range []struct {
-		name        string
-		most, start int
-		waiting     []float64 // at each look
-		want        int
+		name       string
+		all, start int
+		waiting    []float64 // at each look
+		want       int
 	}{
 		{"nothing to do", 2, 2, repeat(0, shortest), 1},
 		{"nothing to do for long", 8, 8, repeat(0, 10*shortest), 1},
@@ -22,6 +22,8 @@ func TestProcessorsFollowTheWork(t *testing.T) {
 		{"a short crowd", 2, 1, []float64{0, 9, 0, 9, 0, 9, 0}, 1},
 		{"a crowd", 2, 1, []float64{0, 3, 3}, 2},
 		{"a crowd, with as many as there are", 2, 2, repeat(30, 50), 2},
+		{"a crowd, on one processor", 1, 1, repeat(3, 2), 2},
+		{"nothing to do, on one processor", 1, 2, repeat(0, shortest), 1},
 		{"a larger crowd", 16, 1, repeat(40, 8), 16},
 		{"work enough", 4, 4, repeat(3, 50), 4},
 		{"a pause after work", 4, 4, append(repeat(30, 12), repeat(0, 4*shortest)...), 1},
@@ -30,9 +32,10 @@ func TestProcessorsFollowTheWork(t *testing.T) {
 		{"it was enough, and so it is tried soon again", 2, 2,
 			append(slices.Repeat(append(repeat(0, 3*shortest), 3, 3), 3), repeat(0, shortest)...), 1},
 	} {
-		d := demand{most: c.most, processors: c.start, patience: shortest}
+		d := newDemand(c.all)
+		d.processors = c.start
 		for _, waiting := range c.waiting {
-			if n := d.after(waiting); n < 1 || n > c.most {
+			if n := d.after(waiting); n < 1 || n > max(2, c.all) {
 				t.Fatalf("%s: %d processors", c.name, n)
 			}
 		}
