@@ -42,12 +42,12 @@ func build(t *testing.T) string {
 	return program
 }
 
-// serve starts the program over the database of srv, on one processor so that this
-// process has the other, and ends it with the test.
+// serve starts the program over the database of srv, and ends it with the test. As on a
+// small machine, it has one processor, so that this process has the other.
 func (l *loader) serve(t *testing.T, program string, srv *apitest.Server, environment ...string) *loaded {
 	t.Helper()
-	cmd := exec.Command(program, "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir())
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "NARTHEX_DATABASE="+srv.App.Config.Database, "NARTHEX_SERVER_NAME="+string(apitest.ServerName))
+	cmd := exec.Command("taskset", "--cpu-list", processor(t), program, "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	cmd.Env = append(os.Environ(), "NARTHEX_DATABASE="+srv.App.Config.Database, "NARTHEX_SERVER_NAME="+string(apitest.ServerName))
 	cmd.Env = append(cmd.Env, environment...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -73,6 +73,26 @@ func (l *loader) serve(t *testing.T, program string, srv *apitest.Server, enviro
 	return nil
 }
 
+// processor is the first processor that this process may use.
+func processor(t *testing.T) string {
+	t.Helper()
+	first := firstNumber("/proc/self/status", "Cpus_allowed_list:")
+	if first == "" {
+		t.Fatal("it is not known which processors there are")
+	}
+	return first
+}
+
+// firstNumber is the first number after a word in a file, or empty.
+func firstNumber(file, word string) string {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(raw), word)
+	return regexp.MustCompile(`\d+`).FindString(rest)
+}
+
 // watch takes down how much memory the server has, until the returned function is called.
 func (p *loaded) watch() (stop func()) {
 	done := make(chan struct{})
@@ -93,13 +113,7 @@ func (p *loaded) watch() (stop func()) {
 
 // memory is the resident memory of the server, in KiB.
 func (p *loaded) memory() int64 {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(raw), "VmRSS:")
-	number, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	n, _ := strconv.ParseInt(number, 10, 64)
+	n, _ := strconv.ParseInt(firstNumber(fmt.Sprintf("/proc/%d/status", p.pid), "VmRSS:"), 10, 64) // 0 when it has ended
 	return n
 }
 

@@ -27,9 +27,12 @@ var kindNames = [kinds]string{"sending", "signing_in", "reading", "polling", "he
 // stages say how many intervals a wait stays before a kind is shed: first what is
 // heavy, then reading, sending last. Signing in and polling are not: people and long
 // polls wait for their turn as long as there is room in the queue.
-var stages = [kinds]int{sending: 3, signingIn: never, reading: 2, polling: never, heavy: 1}
+var stages = [kinds]int{sending: lastStage, signingIn: never, reading: 2, polling: never, heavy: 1}
 
-const never = 1 << 30
+const (
+	lastStage = 3
+	never     = 1 << 30
+)
 
 // oldest is how many of those who wait are refused with one who comes while their
 // kind is shed.
@@ -326,9 +329,9 @@ func (a *Admission) quiet() bool {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	busy := 0
+	now, busy := a.now(), 0
 	for k := range kinds {
-		if a.lines[k].stage > 0 {
+		if a.lines[k].sheds(1, now) {
 			return false
 		}
 		busy += a.lines[k].busy

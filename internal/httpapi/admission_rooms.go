@@ -55,7 +55,7 @@ func (a *Admission) room(name string) *line {
 	return l
 }
 
-// leaveRoom gives up a place. The line of a room that nobody writes to is forgotten, when
+// leaveRoom gives up a place. The line of a room that nobody writes to is forgotten when
 // it is calm: a room in which too much happens has pauses, too.
 func (a *Admission) leaveRoom(l *line, name string) {
 	if l == nil {
@@ -64,7 +64,8 @@ func (a *Admission) leaveRoom(l *line, name string) {
 	if l.leave(a.now); l.busy > 0 {
 		return
 	}
-	if l.stage > 0 {
+	now := a.now()
+	if l.sheds(1, now) {
 		a.resting = append(a.resting, name)
 	} else {
 		a.forgetRoom(name, l)
@@ -72,7 +73,7 @@ func (a *Admission) leaveRoom(l *line, name string) {
 	for len(a.resting) > 0 {
 		name := a.resting[0]
 		if l := a.rooms[name]; l != nil && l.busy == 0 {
-			if a.now().Before(l.until) {
+			if l.sheds(1, now) {
 				return
 			}
 			a.forgetRoom(name, l)

@@ -238,11 +238,21 @@ func TestWhatMattersLeastIsShedFirstAtOnce(t *testing.T) {
 		for _, a := range wait {
 			refused(t, "one that has waited too long", a, 503, "M_UNKNOWN")
 		}
-		close(d.hold)
-		synctest.Wait()
-		want(t, "those that were worked on", held, 200)
+		release := func() {
+			for range held {
+				d.hold <- struct{}{}
+			}
+			synctest.Wait()
+			want(t, "those that were worked on", held, 200)
+		}
+		release()
 		step(0, 503, 200, 200) // nobody waits, but is it over?
-		step(3*time.Second, 200, 200, 200)
+		step(1400*time.Millisecond, 503, 200, 200)
+		held = d.ask("GET", "/send?hold=true", 3) // the third waits; the first two times of half a second were calm
+		time.Sleep(15 * time.Millisecond)
+		release()
+		step(499*time.Millisecond, 503, 200, 200)
+		step(time.Millisecond, 200, 200, 200)
 	})
 }
 

@@ -102,44 +102,49 @@ const (
 	late     = 40 * time.Millisecond  // likewise, in all lines together, while others are shed
 	interval = 50 * time.Millisecond  // how long it stays before the next kind is shed
 	brief    = 15 * time.Millisecond  // the wait that is left to a kind that is shed
-	calm     = 3 * time.Second        // how long no wait is longer than brief before all is well
+	calm     = 500 * time.Millisecond // how long no wait is longer than brief before one kind less is shed
 )
 
 // pressure is how long the requests of a line have been waiting too long.
 type pressure struct {
 	since time.Time // zero: they do not
-	stage int       // how many intervals they did, until it is calm
-	until time.Time // when it is
+	stage int       // how many intervals they did; one less after each time of calm
+	until time.Time // when the next one is over, if nobody waits meanwhile
 }
 
 // note takes down how long a request waits, or has waited.
 func (p *pressure) note(delay time.Duration, now time.Time) {
+	p.settle(now)
 	switch {
 	case delay < standing:
 		p.since = time.Time{}
 	case p.since.IsZero():
 		p.since = now
 	default:
-		p.stage = max(p.stage, int(now.Sub(p.since)/interval))
-	}
-	if p.stage == 0 {
-		return
+		p.stage = max(p.stage, min(lastStage, int(now.Sub(p.since)/interval)))
 	}
 	if delay >= brief {
 		p.until = now.Add(calm)
-	} else if !now.Before(p.until) {
-		p.stage = 0
+	}
+}
+
+// settle has the pressure be less by one stage for each time of calm.
+func (p *pressure) settle(now time.Time) {
+	for p.stage > 0 && !now.Before(p.until) {
+		p.stage--
+		p.until = p.until.Add(calm)
 	}
 }
 
 // last has the pressure last, since somebody is refused who would have to wait.
 func (l *line) last(now time.Time) {
-	if l.stage > 0 && len(l.waiting) > 0 {
+	if len(l.waiting) > 0 {
 		l.until = now.Add(calm)
 	}
 }
 
 // sheds reports whether the kinds that are shed at a stage are.
 func (p *pressure) sheds(stage int, now time.Time) bool {
-	return p.stage >= stage && now.Before(p.until)
+	p.settle(now)
+	return p.stage >= stage
 }
