@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/narthex-matrix/narthex/internal/bench"
@@ -93,6 +95,9 @@ func (t benchTarget) play(ctx context.Context, std streams, benchmark func(conte
 	if err != nil {
 		return err
 	}
+	// When nobody reads the figures any more (`| head`), the server that was started is to end, too.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE)
+	defer stop()
 	return errors.Join(benchmark(ctx, o), done())
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -35,5 +37,27 @@ func TestBenchOverPostgreSQL(t *testing.T) {
 	}
 	if said, err := measure(); err == nil || !strings.Contains(said, "the database is in use already") {
 		t.Errorf("the second time: %v %s", err, said)
+	}
+}
+
+// TestBenchThatNobodyReads holds that the server of a benchmark ends with it, and
+// leaves nothing.
+func TestBenchThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	cmd := exec.Command("narthex", "bench", "--quick", "--scenario", "whoami", "--folder", folder)
+	cmd.Stdout = w
+	if err := errors.Join(r.Close(), cmd.Start(), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("it ended with %v", err)
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
 	}
 }
