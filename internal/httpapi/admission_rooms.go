@@ -65,17 +65,21 @@ func (a *Admission) leaveRoom(l *line, name string) {
 		return
 	}
 	now := a.now()
-	if l.sheds(1, now) {
+	switch {
+	case l.rests:
+	case l.sheds(roomStage, now):
+		l.rests = true
 		a.resting = append(a.resting, name)
-	} else {
+	default:
 		a.forgetRoom(name, l)
 	}
 	for len(a.resting) > 0 {
 		name := a.resting[0]
-		if l := a.rooms[name]; l != nil && l.busy == 0 {
-			if l.sheds(1, now) {
-				return
-			}
+		l := a.rooms[name]
+		if l.busy == 0 && l.sheds(roomStage, now) {
+			return
+		}
+		if l.rests = false; l.busy == 0 {
 			a.forgetRoom(name, l)
 		}
 		a.resting = a.resting[1:]

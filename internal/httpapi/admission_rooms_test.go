@@ -116,11 +116,20 @@ func TestARoomThatPausesIsStillShedAtOnce(t *testing.T) {
 		refused(t, "after a moment", d.write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
 		release()
 		want(t, "the others, after a moment", held, 200)
+		for range 3 {
+			want(t, "one after the other", []*asked{d.write("!hot:a", "")}, 200)
+		}
+		if lines, resting := d.Admission.Rooms(); lines != 1 || resting != 1 {
+			t.Errorf("%d rooms have a line, %d rest", lines, resting)
+		}
 
 		time.Sleep(3 * time.Second)
 		held = append(busy(), d.write("!hot:a", ""), d.write("!hot:a", ""))
 		release()
 		want(t, "after a while", held, 200)
+		if lines, resting := d.Admission.Rooms(); lines != 0 || resting != 0 {
+			t.Errorf("after a while %d rooms have a line, %d rest", lines, resting)
+		}
 	})
 }
 

@@ -8,3 +8,10 @@ func (a *Admission) Reading() (running, waiting int, measuring bool) {
 	l := &a.lines[reading]
 	return l.busy, len(l.waiting), a.backlog.running
 }
+
+// Rooms says how many rooms have a line, and how often one is among those that rest.
+func (a *Admission) Rooms() (lines, resting int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.rooms), len(a.resting)
+}

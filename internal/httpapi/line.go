@@ -11,6 +11,7 @@ type line struct {
 	places, busy int
 	again        []*waiter // had a place before, and go first
 	waiting      []*waiter
+	rests        bool // it is of a room, and that is among those which rest
 	pressure
 }
 
