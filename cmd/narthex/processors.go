@@ -23,8 +23,8 @@ const (
 // ends. With a processor to spare, every request pays for threads that are woken, look
 // for work, find none and sleep again; a server that answers one request at a time needs
 // a third more of the CPU then, and answers later. Under load it uses two at least, also
-// on one: a commit keeps one of Go's while the disk works. With the environment variable
-// GOMAXPROCS the operator says how many, and nothing changes that. It is for SQLite: see
+// on one: a commit to SQLite keeps one of Go's while the disk works. With the environment
+// variable GOMAXPROCS the operator says how many, and nothing changes that. See
 // docs/decisions/0022-processors-as-needed.md.
 func useProcessors(ctx context.Context) {
 	if os.Getenv("GOMAXPROCS") != "" {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/narthex-matrix/narthex/internal/app"
 	"github.com/narthex-matrix/narthex/internal/config"
-	"github.com/narthex-matrix/narthex/internal/db"
 	"github.com/narthex-matrix/narthex/internal/doctor"
 	"github.com/narthex-matrix/narthex/internal/metrics"
 )
@@ -96,9 +95,7 @@ func (c serveCommand) Run(ctx context.Context, std streams) error {
 	}
 	untouched := make([]byte, ballast)
 	go giveBack(ctx)
-	if a.DB.Dialect() == db.SQLite {
-		go useProcessors(ctx)
-	}
+	go useProcessors(ctx)
 	err = a.Serve(ctx, listeners)
 	runtime.KeepAlive(untouched)
 	log.Info("stopped")

@@ -68,8 +68,11 @@ func (s *Service) lookOnce(ctx context.Context, l *look) error {
 			select {
 			case <-l.done:
 			case s.leading <- struct{}{}:
-				s.lead()
+				queued := s.lead()
 				<-s.leading
+				if !queued { // another one has taken it, and looks
+					<-l.done
+				}
 			}
 		}
 		if !l.alone {
@@ -88,8 +91,9 @@ func (l *look) answered() bool {
 	}
 }
 
-// lead looks for those who wait. Whatever goes wrong leaves each to look alone.
-func (s *Service) lead() {
+// lead looks for those who wait, and reports whether there were any. Whatever goes wrong
+// leaves each to look alone.
+func (s *Service) lead() (queued bool) {
 	runtime.Gosched() // those who were woken by the same event come first
 	var looks []*look
 	for len(looks) < atOnce {
@@ -102,7 +106,7 @@ func (s *Service) lead() {
 		break
 	}
 	if len(looks) == 0 {
-		return // another one was faster
+		return false
 	}
 	// For most of those who arrive there is nothing: they need no transaction.
 	read := s.db.ReadBriefly
@@ -121,6 +125,7 @@ func (s *Service) lead() {
 		l.alone = l.alone || err != nil
 		close(l.done)
 	}
+	return true
 }
 
 // lookFor looks for all of them; or, unless much is to be read as well, says who has to

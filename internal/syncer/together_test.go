@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -63,6 +64,41 @@ func together(t *testing.T, srv *apitest.Server, list []arrival, meanwhile func(
 		out[i] = <-answers[i]
 	}
 	return out
+}
+
+// TestWhoIsLookedForOnlyWaitsAtOnce holds that a request for which another one looks does
+// nothing meanwhile, although there is room for more who look.
+func TestWhoIsLookedForOnlyWaitsAtOnce(t *testing.T) {
+	srv := apitest.New(t)
+	alice := srv.User(t, "alice")
+	since := alice.Sync(t, "").NextBatch
+	var look func()
+	answers := together(t, srv, []arrival{{client: alice, query: "since=" + since}}, func() {
+		look = srv.App.Syncer.Take()
+		go func() {
+			defer look()
+			for range 10_000 {
+				if inState("chan receive", "(*Service).lookOnce") {
+					return
+				}
+				runtime.Gosched()
+			}
+			t.Error("it does not only wait")
+		}()
+	})
+	answers[0].OK(t, nil)
+}
+
+// inState reports whether a goroutine is in a state, and calls a function.
+func inState(state, function string) bool {
+	stacks := make([]byte, 1<<20)
+	for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		head, calls, _ := strings.Cut(stack, "\n")
+		if strings.Contains(head, "["+state) && strings.Contains(calls, function) {
+			return true
+		}
+	}
+	return false
 }
 
 // TestTogetherAsAloneAtOnce holds that those who look at the same time are told what each
