@@ -130,8 +130,8 @@ func (s *Server) admit(r *http.Request, route *Route, call *Call) error {
 			return err
 		}
 	}
-	if s.Admission == nil {
-		return nil
+	if err := s.stillSpent(r, route, call.Now); err != nil || s.Admission == nil {
+		return err
 	}
 	room := r.PathValue("roomId")
 	if room == "" {

@@ -19,7 +19,8 @@ import (
 type signedIn struct {
 	*httpapi.Server
 	now    time.Time
-	looked int // how many tokens were looked at
+	looked int    // how many tokens were looked at
+	ended  string // a token that has been taken back
 }
 
 func newSignedIn(limits *httpapi.Limiter) *signedIn {
@@ -30,7 +31,7 @@ func newSignedIn(limits *httpapi.Limiter) *signedIn {
 		Authenticate: func(_ context.Context, token string, _ *httpapi.Call) (httpapi.Identity, error) {
 			s.looked++
 			var user, device string
-			if _, err := fmt.Sscanf(token, "%1s-%s", &user, &device); err != nil {
+			if _, err := fmt.Sscanf(token, "%1s-%s", &user, &device); err != nil || token == s.ended {
 				return httpapi.Identity{}, errcode.UnknownToken.New("No such token.")
 			}
 			return httpapi.Identity{UserID: id.UserID("@" + user + ":a"), DeviceID: id.DeviceID(device)}, nil
@@ -98,6 +99,65 @@ func TestManyDevicesDoNotMakeALargeBudget(t *testing.T) {
 		if got := s.ask("/cheap", c.token, "198.51.100.1", ""); got != c.want {
 			t.Errorf("later, request %d, of %s: got %d, want %d", i, c.token, got, c.want)
 		}
+	}
+}
+
+// TestWhoHasSpentABudgetIsNotLookedAt goes on asking after it was refused.
+func TestWhoHasSpentABudgetIsNotLookedAt(t *testing.T) {
+	s := newSignedIn(httpapi.NewLimiter(map[httpapi.Class]httpapi.Budget{
+		httpapi.Cheap: {PerSecond: 2, Burst: 1}, httpapi.Expensive: {PerSecond: 0.1, Burst: 1},
+	}, 0))
+	for _, c := range []struct {
+		name, path, token, ended string
+		later                    time.Duration
+		want                     int
+		looked                   bool
+	}{
+		{name: "the first", path: "/cheap", token: "a-one", want: 200, looked: true},
+		{name: "one too many", path: "/cheap", token: "a-one", want: 429, looked: true},
+		{name: "again", path: "/cheap", token: "a-one", want: 429},
+		{name: "another device", path: "/cheap", token: "a-two", want: 200, looked: true},
+		{name: "another budget", path: "/meet", token: "a-one", want: 200, looked: true},
+		{name: "what has a budget of its own", path: "/own", token: "a-one", want: 200, looked: true},
+		{name: "what costs nothing", path: "/static", token: "a-one", want: 200},
+		{name: "no token", path: "/cheap", token: "a one", want: 401},
+		{name: "a moment before it has one again", path: "/cheap", token: "a-one", later: 499 * time.Millisecond, want: 429},
+		{name: "when it has one again", path: "/cheap", token: "a-one", later: time.Millisecond, want: 200, looked: true},
+		{name: "a slow budget", path: "/meet", token: "a-one", want: 429, looked: true},
+		{name: "a slow budget again", path: "/meet", token: "a-one", later: 999 * time.Millisecond, want: 429},
+		{name: "a slow budget after a second", path: "/meet", token: "a-one", later: time.Millisecond, want: 429, looked: true},
+		{name: "a session that ends", path: "/meet", token: "a-one", ended: "a-one", later: 999 * time.Millisecond, want: 429},
+		{name: "after a second", path: "/meet", token: "a-one", ended: "a-one", later: time.Millisecond, want: 401, looked: true},
+	} {
+		s.now, s.ended, s.looked = s.now.Add(c.later), c.ended, 0
+		if got := s.ask(c.path, c.token, "198.51.100.1", ""); got != c.want || (s.looked > 0) != c.looked {
+			t.Errorf("%s: got %d, its token was looked at %d times", c.name, got, s.looked)
+		}
+	}
+}
+
+// TestManyWhoHaveSpentABudget has more of them than are remembered.
+func TestManyWhoHaveSpentABudget(t *testing.T) {
+	s := newSignedIn(httpapi.NewLimiter(map[httpapi.Class]httpapi.Budget{httpapi.Cheap: {PerSecond: 0.1, Burst: 1}}, 0))
+	refused := func(token string) (looked int) {
+		t.Helper()
+		s.looked = 0
+		if got := s.ask("/cheap", token, "198.51.100.1", ""); got != 429 {
+			t.Fatalf("%s: got %d", token, got)
+		}
+		return s.looked
+	}
+	for n := range httpapi.MaxSpent + 1 {
+		token := fmt.Sprint("a-", n)
+		s.ask("/cheap", token, "198.51.100.1", "")
+		refused(token)
+	}
+	if first, last := refused("a-0"), refused(fmt.Sprint("a-", httpapi.MaxSpent)); first != 0 || last != 1 {
+		t.Errorf("the token of the first was looked at %d times, that of one too many %d times", first, last)
+	}
+	s.now = s.now.Add(time.Second)
+	if first, second := refused("a-0"), refused("a-0"); first != 1 || second != 0 {
+		t.Errorf("when the others are forgotten: the token was looked at %d times, then %d times", first, second)
 	}
 }
 

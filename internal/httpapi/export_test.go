@@ -1,5 +1,8 @@
 package httpapi
 
+// MaxSpent is how many tokens are remembered whose budget is spent.
+const MaxSpent = maxSpent
+
 // Reading says how many requests that read are worked on and how many wait, and whether
 // it is being measured how long requests wait before they are read.
 func (a *Admission) Reading() (running, waiting int, measuring bool) {

@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"maps"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -28,7 +30,10 @@ type Limiter struct {
 	devices int
 	mu      sync.Mutex
 	buckets map[bucketKey]*rate.Limiter
+	spent   map[spentKey]spent
 	swept   time.Time
+
+	hasSpent atomic.Bool
 }
 
 // bucketKey is who has a budget: a device, all devices of a user together, or the
@@ -44,7 +49,7 @@ type bucketKey struct {
 // NewLimiter makes a limiter. A class without a budget is not limited. All devices
 // of a user together have as much as so many devices; 0 means without a limit.
 func NewLimiter(budgets map[Class]Budget, devices int) *Limiter {
-	return &Limiter{budgets: budgets, devices: devices, buckets: map[bucketKey]*rate.Limiter{}}
+	return &Limiter{budgets: budgets, devices: devices, buckets: map[bucketKey]*rate.Limiter{}, spent: map[spentKey]spent{}}
 }
 
 const sweepEvery = time.Minute
@@ -144,6 +149,8 @@ func (l *Limiter) sweep(now time.Time) {
 			delete(l.buckets, k)
 		}
 	}
+	maps.DeleteFunc(l.spent, func(_ spentKey, b spent) bool { return !now.Before(b.until) })
+	l.hasSpent.Store(len(l.spent) > 0)
 }
 
 // network is the part of an address that one customer has: all of an IPv4

@@ -275,6 +275,9 @@ func (s *Server) run(r *http.Request, route *Route, call *Call) (answer any, err
 	}
 	if !route.OwnLimit {
 		if err := call.Spend(route.Class); err != nil {
+			if call.UserID != "" {
+				s.noteSpent(r, route, call, err)
+			}
 			return nil, err
 		}
 	}
