@@ -155,7 +155,7 @@ func testStatementWithoutEnd(t *testing.T, server *pgtest.Server) {
 }
 
 func testStandingStill(t *testing.T, server *pgtest.Server) {
-	d, other := besides(t, server, "&idle_in_transaction_session_timeout=100")
+	d, other := besides(t, server, "&idle_in_transaction_session_timeout=2000")
 	other(`CREATE TABLE things (n BIGINT PRIMARY KEY)`)
 	err := d.Write(t.Context(), func(tx *db.Tx) error {
 		if _, err := tx.Exec(`INSERT INTO things VALUES (1)`); err != nil {
