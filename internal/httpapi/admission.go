@@ -130,7 +130,7 @@ func (s *Server) admit(r *http.Request, route *Route, call *Call) error {
 			return err
 		}
 	}
-	if err := s.stillSpent(r, route, call.Now); err != nil || s.Admission == nil {
+	if err := s.Limits.stillSpent(r, route, call.Now); err != nil || s.Admission == nil {
 		return err
 	}
 	room := r.PathValue("roomId")

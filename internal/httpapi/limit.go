@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"maps"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -30,10 +29,10 @@ type Limiter struct {
 	devices int
 	mu      sync.Mutex
 	buckets map[bucketKey]*rate.Limiter
-	spent   map[spentKey]spent
 	swept   time.Time
 
-	hasSpent atomic.Bool
+	spent    map[spentKey]spent
+	hasSpent atomic.Bool // there may be some: who asks no more than he may need not lock
 }
 
 // bucketKey is who has a budget: a device, all devices of a user together, or the
@@ -149,8 +148,7 @@ func (l *Limiter) sweep(now time.Time) {
 			delete(l.buckets, k)
 		}
 	}
-	maps.DeleteFunc(l.spent, func(_ spentKey, b spent) bool { return !now.Before(b.until) })
-	l.hasSpent.Store(len(l.spent) > 0)
+	l.forgetSpent(now)
 }
 
 // network is the part of an address that one customer has: all of an IPv4

@@ -276,7 +276,7 @@ func (s *Server) run(r *http.Request, route *Route, call *Call) (answer any, err
 	if !route.OwnLimit {
 		if err := call.Spend(route.Class); err != nil {
 			if call.UserID != "" {
-				s.noteSpent(r, route, call, err)
+				s.Limits.noteSpent(r, route, call.Now, err)
 			}
 			return nil, err
 		}

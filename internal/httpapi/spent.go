@@ -31,18 +31,26 @@ const (
 	maxSpent = 4096 // tokens that are remembered; further ones are asked for
 )
 
+// budgetOf names the budget of a request with a token; one without has an address's, and
+// one with something else in its place is refused for that.
+func budgetOf(r *http.Request, route *Route) (key spentKey, ok bool) {
+	token, err := AccessToken(r)
+	if err != nil || token == "" {
+		return key, false
+	}
+	return spentKey{route.Class, sha256.Sum256([]byte(token))}, true
+}
+
 // stillSpent refuses a request whose token was refused before, as long as its budget has
-// nothing.
-func (s *Server) stillSpent(r *http.Request, route *Route, now time.Time) error {
-	l := s.Limits
+// nothing. A nil Limiter refuses nothing.
+func (l *Limiter) stillSpent(r *http.Request, route *Route, now time.Time) error {
 	if l == nil || route.OwnLimit || !l.hasSpent.Load() {
 		return nil
 	}
-	token, err := AccessToken(r)
-	if err != nil || token == "" {
-		return nil // it is refused for that, or has an address's budget
+	key, ok := budgetOf(r, route)
+	if !ok {
+		return nil
 	}
-	key := spentKey{route.Class, sha256.Sum256([]byte(token))}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if b := l.spent[key]; now.Before(b.ready) && now.Before(b.until) {
@@ -52,20 +60,25 @@ func (s *Server) stillSpent(r *http.Request, route *Route, now time.Time) error 
 }
 
 // noteSpent remembers that a request was refused, with an error that says for how long.
-func (s *Server) noteSpent(r *http.Request, route *Route, call *Call, refusal error) {
+func (l *Limiter) noteSpent(r *http.Request, route *Route, now time.Time, refusal error) {
 	var e *errcode.Error
-	token, err := AccessToken(r)
-	if err != nil || token == "" || !errors.As(refusal, &e) {
+	key, ok := budgetOf(r, route)
+	if !ok || !errors.As(refusal, &e) {
 		return
 	}
-	l := s.Limits
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.spent) >= maxSpent {
-		maps.DeleteFunc(l.spent, func(_ spentKey, b spent) bool { return !call.Now.Before(b.until) })
+		l.forgetSpent(now)
 	}
 	if len(l.spent) < maxSpent {
-		l.spent[spentKey{route.Class, sha256.Sum256([]byte(token))}] = spent{call.Now.Add(e.RetryAfter), call.Now.Add(spentFor)}
-		l.hasSpent.Store(true)
+		l.spent[key] = spent{now.Add(e.RetryAfter), now.Add(spentFor)}
 	}
+	l.hasSpent.Store(true)
+}
+
+// forgetSpent forgets the tokens that are looked at again anyway. The lock is held.
+func (l *Limiter) forgetSpent(now time.Time) {
+	maps.DeleteFunc(l.spent, func(_ spentKey, b spent) bool { return !now.Before(b.until) })
+	l.hasSpent.Store(len(l.spent) > 0)
 }
