@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -173,7 +172,7 @@ func percentile(took []time.Duration, p int) time.Duration {
 		return 0
 	}
 	slices.Sort(took)
-	return took[min(len(took)-1, len(took)*p/100)].Round(100 * time.Microsecond)
+	return took[min(len(took)-1, len(took)*p/100)]
 }
 
 // served reports whether the server kept up: it answered all but one in a hundred, and
@@ -184,7 +183,8 @@ func (s summary) served() bool {
 
 // row is the summary as a row of a table.
 func (s summary) row(name string) string {
-	return fmt.Sprintf("| %s | %.0f | %.0f | %s | %s | %d | %s | %d |\n", name, s.rate, s.goodput, s.p50, s.p99, s.refused, cmp.Or(s.refused99, 0), s.wrong)
+	round := func(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
+	return fmt.Sprintf("| %s | %.0f | %.0f | %s | %s | %d | %s | %d |\n", name, s.rate, s.goodput, round(s.p50), round(s.p99), s.refused, round(s.refused99), s.wrong)
 }
 
 const rowHead = "| | requests a second | of these answered | p50 | p99 | refused | p99 of these | failed |\n|---|---|---|---|---|---|---|---|\n"

@@ -297,6 +297,41 @@ func TestSummaries(t *testing.T) {
 	}
 }
 
+// TestSummariesOfGaps leaves out of the timeline whatever might change a summary.
+func TestSummariesOfGaps(t *testing.T) {
+	srv := apitest.New(t)
+	alice, bob := srv.User(t, "alice"), srv.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"private_chat","name":"Hall"}`)
+	since := alice.Sync(t, "").NextBatch
+	gap := func(change func()) apitest.SyncRoom {
+		t.Helper()
+		change()
+		room.Send(t, alice, "1")
+		room.Send(t, alice, "2")
+		got := alice.Sync(t, filtered(`{"room":{"timeline":{"limit":1}}}`)+"&since="+since)
+		if !got.Rooms.Join[room.ID].Timeline.Limited {
+			t.Errorf("no gap: %s", got.Body)
+		}
+		since = got.NextBatch
+		return *got.Rooms.Join[room.ID]
+	}
+	if s := gap(func() { room.SetState(t, alice, "m.room.topic", map[string]any{"topic": "x"}) }).Summary; s.Joined != nil {
+		t.Errorf("after another topic: %+v", s)
+	}
+	if s := gap(func() { room.Invite(t, bob) }).Summary; s.Joined == nil || *s.Invited != 1 || len(s.Heroes) != 0 {
+		t.Errorf("after an invite: %+v", s)
+	}
+	if s := gap(func() { room.Join(t, bob) }).Summary; s.Joined == nil || *s.Joined != 2 || *s.Invited != 0 {
+		t.Errorf("after a join: %+v", s)
+	}
+	if s := gap(func() { room.SetState(t, alice, "m.room.name", map[string]any{}) }).Summary; !slices.Equal(s.Heroes, []id.UserID{bob.UserID}) {
+		t.Errorf("without a name: %+v", s)
+	}
+	if s := gap(func() { room.SetState(t, alice, "m.room.canonical_alias", map[string]any{}) }).Summary; !slices.Equal(s.Heroes, []id.UserID{bob.UserID}) {
+		t.Errorf("without an alias: %+v", s)
+	}
+}
+
 // TestRestoredBackup is a client whose token is from after what a restored backup
 // holds.
 func TestRestoredBackup(t *testing.T) {

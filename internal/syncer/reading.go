@@ -83,7 +83,7 @@ func (r *reading) addRooms() error {
 	defer func() { r.stays = all }()
 	for part := range slices.Chunk(all, roomsAtOnce) {
 		r.stays = part
-		for _, step := range []func() error{r.addTimelines, r.addSummaries, r.addStates, r.writeRooms} {
+		for _, step := range []func() error{r.addTimelines, r.addStates, r.addSummaries, r.addMembers, r.writeRooms} {
 			if err := step(); err != nil {
 				return err
 			}
@@ -108,8 +108,9 @@ func (r *reading) findAwaited() (err error) {
 	return err
 }
 
-// fewPositions is up to where it is worth the while to find out what took them.
-const fewPositions = 64
+// fewPositions is up to where it is worth the while to find out what took them, which is
+// remembered: a client that comes back every few seconds to a lively server is among them.
+const fewPositions = 512
 
 // look finds out of what there is any news. Each position is taken by one change: if
 // there were as many events as positions there was no other change, and nobody need look

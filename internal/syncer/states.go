@@ -6,7 +6,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/narthex-matrix/narthex/internal/event"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/rooms"
 	"github.com/narthex-matrix/narthex/internal/timeline"
@@ -25,7 +24,8 @@ func (r *reading) stateAt(st *stay) int64 {
 	return st.base
 }
 
-// addStates finds the state that the timelines do not tell.
+// addStates finds the state that the timelines do not tell. The members whom a client
+// that loads them lazily must know are added by addMembers.
 func (r *reading) addStates() error {
 	whole, change := map[id.RoomID]int64{}, map[id.RoomID]int64{}
 	for _, st := range r.stays {
@@ -37,8 +37,7 @@ func (r *reading) addStates() error {
 			change[st.roomID] = r.stateAt(st)
 		}
 	}
-	lazy := r.filter.Room.State.LazyLoadMembers
-	states, err := r.s.rooms.States(r.tx, whole, !lazy)
+	states, err := r.s.rooms.States(r.tx, whole, !r.filter.Room.State.LazyLoadMembers)
 	if err != nil {
 		return err
 	}
@@ -46,25 +45,32 @@ func (r *reading) addStates() error {
 	if err != nil {
 		return err
 	}
-	members, err := r.lazyMembers(lazy)
+	for _, st := range r.stays {
+		st.state = append(states[st.roomID], changes[st.roomID]...)
+		for _, ev := range st.state {
+			st.note(ev)
+		}
+	}
+	return nil
+}
+
+// addMembers finds whom a client that loads members lazily must know, and leaves of the
+// state what is told.
+func (r *reading) addMembers() error {
+	members, err := r.lazyMembers()
 	if err != nil {
 		return err
 	}
 	for _, st := range r.stays {
-		list := append(states[st.roomID], changes[st.roomID]...)
-		for _, ev := range list {
-			st.members = st.members || ev.IsState(event.TypeMember)
-			st.crypto = st.crypto || !st.fresh && ev.IsState("m.room.encryption")
-		}
-		st.state = r.selected(st, append(list, members[st.roomID]...))
+		st.state = r.selected(st, append(st.state, members[st.roomID]...))
 	}
 	return nil
 }
 
 // lazyMembers finds the memberships of those whom a client that loads members
 // lazily must know: who sent the timeline, the room's heroes, and the user.
-func (r *reading) lazyMembers(lazy bool) (map[id.RoomID][]rooms.Stored, error) {
-	if !lazy {
+func (r *reading) lazyMembers() (map[id.RoomID][]rooms.Stored, error) {
+	if !r.filter.Room.State.LazyLoadMembers {
 		return nil, nil
 	}
 	at := map[id.RoomID]int64{}
@@ -107,12 +113,12 @@ func (r *reading) selected(st *stay, list []rooms.Stored) []rooms.Stored {
 	})
 }
 
-// addSummaries finds the summaries of the rooms in which memberships may have
-// changed.
+// addSummaries finds the summaries of the rooms whose memberships or name may have
+// changed, in a gap as well: what changed there is in the state that was found.
 func (r *reading) addSummaries() error {
 	var changed []id.RoomID
 	for _, st := range r.stays {
-		if !st.left && (r.whole(st) || st.members || st.limited) {
+		if !st.left && (r.whole(st) || st.members || st.named) {
 			changed = append(changed, st.roomID)
 		}
 	}

@@ -21,6 +21,7 @@ type stay struct {
 	raw     int            // how many events were looked at
 	related bool           // there may be one among them that relates to another
 	members bool           // memberships may have changed
+	named   bool           // likewise the name, or an alias that stands for one
 	crypto  bool           // encryption was switched on
 	events  []rooms.Stored // the timeline, oldest first
 	from    int64          // before which earlier events are to be had
@@ -32,6 +33,13 @@ type stay struct {
 
 	summary *rooms.Summary
 	state   []rooms.Stored
+}
+
+// note takes down what an event of the room changes beside the room's history.
+func (st *stay) note(ev rooms.Stored) {
+	st.members = st.members || ev.IsState(event.TypeMember)
+	st.named = st.named || ev.IsState("m.room.name") || ev.IsState("m.room.canonical_alias")
+	st.crypto = st.crypto || ev.IsState("m.room.encryption")
 }
 
 // invitation is a room to which the user is invited, or at which they knock.

@@ -3,7 +3,6 @@ package syncer
 import (
 	"slices"
 
-	"github.com/narthex-matrix/narthex/internal/event"
 	"github.com/narthex-matrix/narthex/internal/id"
 	"github.com/narthex-matrix/narthex/internal/rooms"
 	"github.com/narthex-matrix/narthex/internal/timeline"
@@ -79,8 +78,7 @@ func (r *reading) addHappened(roomIDs []id.RoomID, limit int) error {
 func (r *reading) addTimeline(st *stay, newest []rooms.Stored, limit int) error {
 	st.raw = len(newest)
 	for _, ev := range newest {
-		st.members = st.members || ev.IsState(event.TypeMember)
-		st.crypto = st.crypto || ev.IsState("m.room.encryption")
+		st.note(ev)
 		st.related = st.related || ev.RelatesTo != nil
 	}
 	more := len(newest) > limit
