@@ -5,10 +5,11 @@ import (
 	"testing"
 
 	"github.com/narthex-matrix/narthex/internal/apitest"
+	"github.com/narthex-matrix/narthex/internal/id"
 )
 
-// TestManyRooms has more rooms than are in memory at once, and more news than positions
-// are counted.
+// TestManyRooms has more rooms than are in memory at once, and news at as many positions as
+// are looked at one by one, and at more.
 func TestManyRooms(t *testing.T) {
 	const n = 70
 	srv := apitest.New(t)
@@ -35,15 +36,26 @@ func TestManyRooms(t *testing.T) {
 			t.Errorf("room %d has its name %d times: %v", i, named, got)
 		}
 	}
-	for i, room := range list {
-		room.Send(t, alice, fmt.Sprint("text ", i))
-	}
-	next := alice.Sync(t, "since="+first.NextBatch)
-	for i, room := range list {
-		same(t, fmt.Sprint("news of room ", i), []string{fmt.Sprint("text ", i)}, bodies(next.Rooms.Join[room.ID].Timeline.Events))
+	since := first.NextBatch
+	for _, times := range []int{1, 8} {
+		want := map[id.RoomID][]string{}
+		for i, room := range list {
+			for j := range times {
+				text := fmt.Sprint("text ", i, " ", j)
+				room.Send(t, alice, text)
+				want[room.ID] = append(want[room.ID], text)
+			}
+		}
+		next := alice.Sync(t, "since="+since)
+		got := map[id.RoomID][]string{}
+		for roomID, j := range next.Rooms.Join {
+			got[roomID] = bodies(j.Timeline.Events)
+		}
+		same(t, fmt.Sprint("news, ", times, " in each"), want, got)
+		since = next.NextBatch
 	}
 	list[n-1].Send(t, alice, "last")
-	last := alice.Sync(t, "since="+next.NextBatch)
+	last := alice.Sync(t, "since="+since)
 	if len(last.Rooms.Join) != 1 {
 		t.Errorf("%d rooms have news, 1 is wanted", len(last.Rooms.Join))
 	}
