@@ -73,6 +73,7 @@ type DB struct {
 	file    string // with the settings of a connection
 	readers readers
 	writer  chan *conn    // the one connection that writes, while nobody does
+	unmoved int           // writes since a checkpoint; for who has the writer
 	closed  chan struct{} // closed by Close: no more writes
 	stopped chan struct{} // closed by Close: nobody writes or reads any more
 }

@@ -35,6 +35,14 @@ type write struct {
 
 const maxBatch = 128
 
+// SQLite moves what is in its log into the database within a commit, once it is 1,000 pages
+// by itself, and that commit is several times as long as others: one in a hundred. So it is
+// done between two commits, for which nobody waits who has no write of his own.
+const (
+	moveAfter = 100                        // writes; a message takes nine pages
+	moveNow   = "wal_autocheckpoint(4000)" // if they are larger, which then wait for it
+)
+
 func (d *DB) openSQLite(ctx context.Context, o Options) (err error) {
 	if dir := filepath.Dir(o.Database); dir != "" {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -47,7 +55,7 @@ func (d *DB) openSQLite(ctx context.Context, o Options) (err error) {
 	}
 	pragmas := []string{
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + sync + ")", "foreign_keys(ON)",
-		"temp_store(MEMORY)", "journal_size_limit(67108864)",
+		"temp_store(MEMORY)", "journal_size_limit(67108864)", moveNow,
 		"secure_delete(ON)", // FAST would leave what was on pages that become free
 	}
 	name := "file:" + (&url.URL{Path: o.Database}).EscapedPath()
@@ -131,7 +139,7 @@ func (d *DB) writeSQLite(ctx context.Context, f func(*Tx) error) error {
 		select {
 		case <-w.done:
 		case c := <-d.writer:
-			d.lead(c)
+			d.lead(w.ctx, c)
 		case <-d.stopped:
 			if !w.answered() { // it is not even among the last
 				return ErrClosed
@@ -160,7 +168,7 @@ func (w *write) answered() bool {
 }
 
 // lead runs what has queued, and hands the connection on.
-func (d *DB) lead(c *conn) {
+func (d *DB) lead(ctx context.Context, c *conn) {
 	if earlyAck { // or the leader itself would not be lied to
 		go func() {
 			d.batch(c)
@@ -169,7 +177,17 @@ func (d *DB) lead(c *conn) {
 		return
 	}
 	d.batch(c)
-	d.writer <- c
+	if d.unmoved < moveAfter {
+		d.writer <- c
+		return
+	}
+	go func() { // the leader has its answer
+		d.unmoved = 0
+		if _, err := c.run(ctx, `PRAGMA wal_checkpoint(PASSIVE)`); err != nil {
+			d.log.Error("checkpoint failed", "err", err)
+		}
+		d.writer <- c
+	}()
 }
 
 // batch runs what has queued, as far as it fits into one commit, and answers.
@@ -216,6 +234,7 @@ fill:
 	if err != nil {
 		d.rollback(ctx, c)
 	}
+	d.unmoved += len(batch)
 	fault(faultCommitted)
 	if !earlyAck {
 		answer(batch, err)

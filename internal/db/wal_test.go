@@ -93,3 +93,23 @@ func length(t *testing.T, file string) int64 {
 	}
 	return info.Size()
 }
+
+// TestTheLogIsMovedBetweenCommits writes little often: the log stays far below the length
+// at which a commit would have to move it.
+func TestTheLogIsMovedBetweenCommits(t *testing.T) {
+	folder := newLedger(t, 1)
+	l, err := openLedger(t, folder, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.d.Close()
+	for number := range 1000 {
+		write(t, l.d, func(tx *db.Tx) error {
+			_, err := tx.Exec(`INSERT INTO parts (writer, number, part, pos, body) VALUES (0, $1, 0, $1, $2)`, number, strings.Repeat("x", 8<<10))
+			return err
+		})
+	}
+	if got := length(t, filepath.Join(folder, ledgerFile+"-wal")); got > 8<<20 {
+		t.Errorf("the log has %d KiB", got>>10)
+	}
+}
