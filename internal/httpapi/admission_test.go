@@ -256,6 +256,47 @@ func TestWhatMattersLeastIsShedFirstAtOnce(t *testing.T) {
 	})
 }
 
+// TestAQueueIsShorterWhileSomeAreShedAtOnce has senders wait for 0.09 s each. Nobody is
+// refused for that, unless a longer wait came before.
+func TestAQueueIsShorterWhileSomeAreShedAtOnce(t *testing.T) {
+	for before, status := range map[time.Duration]int{90 * time.Millisecond: 0, 150 * time.Millisecond: 503} {
+		synctest.Test(t, func(t *testing.T) {
+			c := small
+			c.Queue = 100
+			d := newDesk(c)
+			release := func() {
+				d.hold <- struct{}{}
+				synctest.Wait()
+			}
+			sends := func() int { return d.one("/send?hold=true") }
+			d.ask("GET", "/send?hold=true", 3)
+			time.Sleep(before * 2 / 3)
+			sends()
+			time.Sleep(before / 3)
+			sends()
+			release()
+			release()
+			time.Sleep(45 * time.Millisecond)
+			got := sends()
+			for range 8 {
+				if got != 0 {
+					break
+				}
+				time.Sleep(45 * time.Millisecond)
+				got = sends()
+				release()
+			}
+			if got != status {
+				t.Errorf("after a wait of %s: %d, want %d", before, got, status)
+			}
+			if l := d.Admission.Loads()[0]; status == 0 && l.Shedding {
+				t.Errorf("load: %+v", l)
+			}
+			close(d.hold)
+		})
+	}
+}
+
 // TestSearchesThatWaitStopNobodyElseAtOnce lets searches wait.
 func TestSearchesThatWaitStopNobodyElseAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

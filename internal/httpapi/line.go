@@ -100,7 +100,7 @@ func (l *line) scarce() bool { return 4*l.busy >= 3*l.places }
 // stays, since a burst passes and a queue that stands only makes everybody late.
 const (
 	standing = 100 * time.Millisecond // a wait that is too long, if it stays
-	late     = 40 * time.Millisecond  // likewise, in all lines together, while others are shed
+	late     = 40 * time.Millisecond  // likewise while some are shed; for one request, in all lines together
 	interval = 50 * time.Millisecond  // how long it stays before the next kind is shed
 	brief    = 15 * time.Millisecond  // the wait that is left to a kind that is shed
 	calm     = 500 * time.Millisecond // how long no wait is longer than brief before one kind less is shed
@@ -116,8 +116,12 @@ type pressure struct {
 // note takes down how long a request waits, or has waited.
 func (p *pressure) note(delay time.Duration, now time.Time) {
 	p.settle(now)
+	tooLong := standing
+	if p.stage > 0 {
+		tooLong = late
+	}
 	switch {
-	case delay < standing:
+	case delay < tooLong:
 		p.since = time.Time{}
 	case p.since.IsZero():
 		p.since = now
