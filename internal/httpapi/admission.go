@@ -160,14 +160,14 @@ func (s *Server) admit(r *http.Request, route *Route, call *Call) error {
 // context.
 func (a *Admission) enter(ctx context.Context, k kind, room string, now time.Time) (p place, err error) {
 	p = place{admission: a, line: &a.lines[k], held: true}
-	var began time.Time // enterLine knows
+	at := arrival{came: now}
 	if room != "" && k == sending {
-		if p.room, began, now, err = a.enterRoom(ctx, room, now); err != nil {
+		if p.room, at, err = a.enterRoom(ctx, room, now); err != nil {
 			return place{}, err
 		}
 		p.roomName = room
 	}
-	if err := a.enterLine(ctx, k, began, now); err != nil {
+	if err := a.enterLine(ctx, k, at); err != nil {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.leaveRoom(p.room, room)
@@ -176,9 +176,9 @@ func (a *Admission) enter(ctx context.Context, k kind, room string, now time.Tim
 	return p, nil
 }
 
-// enterLine waits for a place among those of a kind, for a request that began at a time;
-// the zero time is now.
-func (a *Admission) enterLine(ctx context.Context, k kind, began, now time.Time) error {
+// enterLine waits for a place among those of a kind. A request that was in no line before
+// has no time yet at which it began.
+func (a *Admission) enterLine(ctx context.Context, k kind, at arrival) error {
 	l, queue, patience := &a.lines[k], a.capacity.Queue, a.capacity.Timeout
 	if k == polling {
 		// One that waits for its turn takes no more than one that waits for news, and
@@ -186,11 +186,12 @@ func (a *Admission) enterLine(ctx context.Context, k kind, began, now time.Time)
 		queue, patience = never, longestPollQueue
 	}
 	a.mu.Lock()
-	came := now.Add(-a.lag(now))
-	if began.IsZero() {
-		began = came
+	now := at.came
+	at.came = now.Add(-a.lag(now))
+	if at.began.IsZero() {
+		at.began = at.came
 	}
-	l.note(max(l.age(now), now.Sub(came)), now)
+	l.note(max(l.age(now), now.Sub(at.came)), now)
 	switch {
 	case a.sheds(k, now):
 		defer a.mu.Unlock()
@@ -208,7 +209,7 @@ func (a *Admission) enterLine(ctx context.Context, k kind, began, now time.Time)
 		return a.refuse(k, "full")
 	}
 	a.measure(now)
-	w := newWaiter(began, came)
+	w := newWaiter(at)
 	l.waiting = append(l.waiting, w)
 	a.mu.Unlock()
 	return a.wait(ctx, k, l, w, patience)
@@ -315,7 +316,7 @@ func (a *Admission) reenter(l *line) {
 		a.mu.Unlock()
 		return
 	}
-	w := newWaiter(time.Time{}, time.Time{})
+	w := newWaiter(arrival{})
 	l.again = append(l.again, w)
 	a.mu.Unlock()
 	<-w.ready

@@ -9,13 +9,13 @@ import (
 // are shed.
 const roomStage = 1
 
-// enterRoom waits for a place among those who write to a room, and gives when the request
-// began and the time when it has its place. A room whose wait stays is shed for itself,
-// since others may have no wait at all; but not while there are places enough for all:
-// then it is only a lively room.
-func (a *Admission) enterRoom(ctx context.Context, name string, now time.Time) (l *line, began, has time.Time, err error) {
+// enterRoom waits for a place among those who write to a room, and gives the room's line
+// and the arrival at the next one. A room whose wait stays is shed for itself, since
+// others may have no wait at all; but not while there are places enough for all: then it
+// is only a lively room.
+func (a *Admission) enterRoom(ctx context.Context, name string, now time.Time) (l *line, at arrival, err error) {
 	a.mu.Lock()
-	began = now.Add(-a.lag(now))
+	at = arrival{began: now.Add(-a.lag(now)), came: now}
 	l = a.room(name)
 	age := l.age(now)
 	l.note(age, now)
@@ -24,19 +24,20 @@ func (a *Admission) enterRoom(ctx context.Context, name string, now time.Time) (
 		defer a.mu.Unlock()
 		l.last(now)
 		l.refuse(oldest, now, func() error { return a.refuse(sending, "room") })
-		return nil, began, now, a.refuse(sending, "room")
+		return nil, at, a.refuse(sending, "room")
 	case l.take():
 		a.mu.Unlock()
-		return l, began, now, nil
+		return l, at, nil
 	case len(l.waiting) >= a.capacity.RoomQueue:
 		defer a.mu.Unlock()
-		return nil, began, now, a.refuse(sending, "room")
+		return nil, at, a.refuse(sending, "room")
 	}
-	w := newWaiter(began, now)
+	w := newWaiter(at)
 	l.waiting = append(l.waiting, w)
 	a.mu.Unlock()
 	err = a.wait(ctx, sending, l, w, a.capacity.Timeout)
-	return l, began, a.now(), err
+	at.came = a.now()
+	return l, at, err
 }
 
 // room is the line of those who write to a room.

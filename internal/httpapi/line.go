@@ -15,9 +15,11 @@ type line struct {
 	pressure
 }
 
+// arrival is when a request came to the server, and when to the line where it is.
+type arrival struct{ began, came time.Time }
+
 type waiter struct {
-	began time.Time     // when its request came to the server
-	came  time.Time     // when it came to this line
+	arrival
 	ready chan struct{} // closed when the waiter has its place
 	done  bool          // likewise; or it is refused
 	err   error         // why it is refused
@@ -32,8 +34,8 @@ func (l *line) take() bool {
 	return true
 }
 
-func newWaiter(began, came time.Time) *waiter {
-	return &waiter{began: began, came: came, ready: make(chan struct{})}
+func newWaiter(at arrival) *waiter {
+	return &waiter{arrival: at, ready: make(chan struct{})}
 }
 
 // forget takes away somebody who waits no longer.
