@@ -42,8 +42,6 @@ func (p *loaded) barrage(t *testing.T, m *loadUser, perSecond float64, lasting t
 	all := make([]outcome, int(perSecond*lasting.Seconds()))
 	var conns [8]net.Conn
 	var reading sync.WaitGroup
-	began := time.Now()
-	due := func(i int) time.Duration { return time.Duration(float64(i) / perSecond * float64(time.Second)) }
 	for c := range conns {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(p.base, "http://"))
 		if err != nil {
@@ -52,6 +50,10 @@ func (p *loaded) barrage(t *testing.T, m *loadUser, perSecond float64, lasting t
 		}
 		defer conn.Close()
 		conns[c] = conn
+	}
+	began := time.Now()
+	due := func(i int) time.Duration { return time.Duration(float64(i) / perSecond * float64(time.Second)) }
+	for c, conn := range conns {
 		reading.Go(func() {
 			answers := bufio.NewReader(conn)
 			for i := c; i < len(all); i += len(conns) {
@@ -69,10 +71,13 @@ func (p *loaded) barrage(t *testing.T, m *loadUser, perSecond float64, lasting t
 		if early := time.Until(began.Add(due(i))); early > 0 {
 			time.Sleep(early)
 		}
-		_, err := fmt.Fprintf(conns[i%len(conns)], "PUT %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
-			sendPath(m.room, fmt.Sprint("g", p.txn.Add(1))), "localhost", m.token, len(body), body)
+		_, err := fmt.Fprintf(conns[i%len(conns)], "PUT %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
+			sendPath(m.room, fmt.Sprint("g", p.txn.Add(1))), m.token, len(body), body)
 		if err != nil {
 			t.Error(err)
+			for _, conn := range conns {
+				conn.Close() // so that no answers are waited for
+			}
 			break
 		}
 	}
