@@ -15,24 +15,24 @@ import (
 	"time"
 )
 
-// keepOff leaves the processor of the server to it: users have machines of their own.
+// keepOff leaves the processor of the server to it until the end of the test: users have
+// machines of their own.
 func keepOff(t *testing.T) {
 	t.Helper()
-	out, err := exec.Command("taskset", "--all-tasks", "--cpu-list", "--pid", remaining(t), fmt.Sprint(os.Getpid())).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	runtime.GOMAXPROCS(runtime.NumCPU() - 1)
-}
-
-// remaining are the processors that the server does not have.
-func remaining(t *testing.T) string {
-	t.Helper()
 	first, err := strconv.Atoi(processor(t))
-	if err != nil || runtime.NumCPU() < 2 {
+	last := first + runtime.NumCPU() - 1
+	if err != nil || first == last {
 		t.Fatal("it takes two processors")
 	}
-	return fmt.Sprintf("%d-%d", first+1, first+runtime.NumCPU()-1)
+	use := func(from int) {
+		out, err := exec.Command("taskset", "--all-tasks", "--cpu-list", "--pid", fmt.Sprintf("%d-%d", from, last), fmt.Sprint(os.Getpid())).CombinedOutput()
+		if err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		runtime.GOMAXPROCS(last - from + 1)
+	}
+	use(first + 1)
+	t.Cleanup(func() { use(first) })
 }
 
 // barrage sends messages of one user as [loader.each] does, at so many a second, with next
