@@ -51,8 +51,7 @@ func (p *loaded) barrage(t *testing.T, m *loadUser, perSecond float64, lasting t
 		defer conn.Close()
 		conns[c] = conn
 	}
-	began := time.Now()
-	due := func(i int) time.Duration { return time.Duration(float64(i) / perSecond * float64(time.Second)) }
+	requests := pace{time.Now(), perSecond}
 	for c, conn := range conns {
 		reading.Go(func() {
 			answers := bufio.NewReader(conn)
@@ -62,15 +61,13 @@ func (p *loaded) barrage(t *testing.T, m *loadUser, perSecond float64, lasting t
 					t.Error(err)
 					return
 				}
-				all[i] = outcome{at: due(i), took: time.Since(began) - due(i), status: status, after: after}
+				all[i] = requests.outcome(i, status, after)
 			}
 		})
 	}
 	const body = `{"body":"again"}`
 	for i := range all {
-		if early := time.Until(began.Add(due(i))); early > 0 {
-			time.Sleep(early)
-		}
+		requests.wait(i)
 		_, err := fmt.Fprintf(conns[i%len(conns)], "PUT %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
 			sendPath(m.room, fmt.Sprint("g", p.txn.Add(1))), m.token, len(body), body)
 		if err != nil {

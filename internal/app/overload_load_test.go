@@ -121,23 +121,42 @@ func (l *loader) run(t *testing.T, perSecond float64, lasting time.Duration) []o
 }
 
 func (l *loader) each(t *testing.T, perSecond float64, lasting time.Duration, next func(i int) (*loadUser, string, string, any)) []outcome {
-	n := int(perSecond * lasting.Seconds())
-	all := make([]outcome, n)
+	all := make([]outcome, int(perSecond*lasting.Seconds()))
 	var running sync.WaitGroup
-	began := time.Now()
-	for i := range n {
-		at := time.Duration(float64(i) / perSecond * float64(time.Second))
-		if early := time.Until(began.Add(at)); early > 0 {
-			time.Sleep(early)
-		}
+	requests := pace{time.Now(), perSecond}
+	for i := range all {
+		requests.wait(i)
 		running.Go(func() {
 			m, method, path, body := next(i)
 			status, header, _ := l.do(t, m, method, path, body)
-			all[i] = outcome{at: at, took: time.Since(began) - at, status: status, after: header.Get("Retry-After") != ""}
+			all[i] = requests.outcome(i, status, header.Get("Retry-After") != "")
 		})
 	}
 	running.Wait()
 	return all
+}
+
+// pace says when requests are to begin.
+type pace struct {
+	began     time.Time
+	perSecond float64
+}
+
+// due is when a request is to begin, since the first.
+func (p pace) due(i int) time.Duration {
+	return time.Duration(float64(i) / p.perSecond * float64(time.Second))
+}
+
+// wait waits until then.
+func (p pace) wait(i int) {
+	if early := time.Until(p.began.Add(p.due(i))); early > 0 {
+		time.Sleep(early)
+	}
+}
+
+// outcome is that of a request which was answered now.
+func (p pace) outcome(i, status int, after bool) outcome {
+	return outcome{at: p.due(i), took: time.Since(p.began) - p.due(i), status: status, after: after}
 }
 
 // summary is what became of many requests.

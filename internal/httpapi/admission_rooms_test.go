@@ -94,11 +94,6 @@ func TestARoomWhoseWaitStaysIsShedAtOnce(t *testing.T) {
 func TestARoomThatPausesIsStillShedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(small)
-		release := func() {
-			d.hold <- struct{}{}
-			d.hold <- struct{}{}
-			synctest.Wait()
-		}
 		busy := func() (first []*asked) {
 			return []*asked{d.write("!hot:a", "?hold=true"), d.write("!other:a", "?hold=true")}
 		}
@@ -108,13 +103,13 @@ func TestARoomThatPausesIsStillShedAtOnce(t *testing.T) {
 			time.Sleep(200 * time.Millisecond)
 		}
 		refused(t, "while it is busy", d.write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
-		release()
+		d.release(2)
 		want(t, "those who were worked on", held, 200)
 
 		time.Sleep(time.Second)
 		held = append(busy(), d.write("!hot:a", ""))
 		refused(t, "after a moment", d.write("!hot:a", ""), 429, "M_LIMIT_EXCEEDED")
-		release()
+		d.release(2)
 		want(t, "the others, after a moment", held, 200)
 		for range 3 {
 			want(t, "one after the other", []*asked{d.write("!hot:a", "")}, 200)
@@ -125,7 +120,7 @@ func TestARoomThatPausesIsStillShedAtOnce(t *testing.T) {
 
 		time.Sleep(3 * time.Second)
 		held = append(busy(), d.write("!hot:a", ""), d.write("!hot:a", ""))
-		release()
+		d.release(2)
 		want(t, "after a while", held, 200)
 		if lines, resting := d.Admission.Rooms(); lines != 0 || resting != 0 {
 			t.Errorf("after a while %d rooms have a line, %d rest", lines, resting)
@@ -138,28 +133,21 @@ func TestARoomThatPausesIsStillShedAtOnce(t *testing.T) {
 func TestWaitsForARoomAndForAPlaceCountTogetherAtOnce(t *testing.T) {
 	for waits, status := range map[time.Duration]int{50 * time.Millisecond: 503, 5 * time.Millisecond: 0} {
 		synctest.Test(t, func(t *testing.T) {
-			c := small
-			c.Queue = 100
-			d := newDesk(c)
-			release := func() {
-				d.hold <- struct{}{}
-				synctest.Wait()
-			}
+			d := newDesk(roomy)
 			d.write("!a:a", "?hold=true")
 			d.write("!b:a", "?hold=true")
 			for range 3 { // until some are refused
 				d.one("/send")
 				time.Sleep(200 * time.Millisecond)
 			}
-			release()
-			release()
+			d.release(2)
 
 			d.write("!hot:a", "?hold=true")
 			d.write("!b:a", "?hold=true")
 			one := d.write("!hot:a", "")
 			time.Sleep(waits)
 			d.write("!c:a", "?hold=true")
-			release() // the room; the place is for the other
+			d.release(1) // the room; the place is for the other
 			time.Sleep(time.Millisecond)
 			refused(t, "another", d.write("!d:a", ""), 503, "M_UNKNOWN")
 			want(t, "one who waited for the room for "+waits.String(), []*asked{one}, status)

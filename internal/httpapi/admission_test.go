@@ -74,6 +74,14 @@ func newDesk(c httpapi.Capacity) *desk {
 	return d
 }
 
+// release lets so many go of those who are held.
+func (d *desk) release(n int) {
+	for range n {
+		d.hold <- struct{}{}
+	}
+	synctest.Wait()
+}
+
 // asked is a request that is under way, or answered.
 type asked struct {
 	answer *httptest.ResponseRecorder
@@ -147,6 +155,9 @@ func refused(t *testing.T, what string, a *asked, status int, errcode string) {
 
 var small = httpapi.Capacity{AtOnce: 2, Queue: 3, Timeout: 10 * time.Second, PerRoom: 1, RoomQueue: 2}
 
+// roomy is the same with a longer queue.
+var roomy = httpapi.Capacity{AtOnce: 2, Queue: 100, Timeout: 10 * time.Second, PerRoom: 1, RoomQueue: 2}
+
 func TestAFullQueueRefusesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(small)
@@ -208,9 +219,7 @@ func TestNobodyWaitsForEverAtOnce(t *testing.T) {
 // refused, in which order, and until when.
 func TestWhatMattersLeastIsShedFirstAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := small
-		c.Queue = 100
-		d := newDesk(c)
+		d := newDesk(roomy)
 		held := append(d.ask("GET", "/send?hold=true", 2), d.ask("GET", "/read?hold=true", 2)...)
 		wait := append(d.ask("GET", "/send", 1), d.ask("GET", "/read", 1)...)
 		step := func(after time.Duration, search, read, send int) {
@@ -239,10 +248,7 @@ func TestWhatMattersLeastIsShedFirstAtOnce(t *testing.T) {
 			refused(t, "one that has waited too long", a, 503, "M_UNKNOWN")
 		}
 		release := func() {
-			for range held {
-				d.hold <- struct{}{}
-			}
-			synctest.Wait()
+			d.release(len(held))
 			want(t, "those that were worked on", held, 200)
 		}
 		release()
@@ -261,21 +267,14 @@ func TestWhatMattersLeastIsShedFirstAtOnce(t *testing.T) {
 func TestAQueueIsShorterWhileSomeAreShedAtOnce(t *testing.T) {
 	for before, status := range map[time.Duration]int{90 * time.Millisecond: 0, 150 * time.Millisecond: 503} {
 		synctest.Test(t, func(t *testing.T) {
-			c := small
-			c.Queue = 100
-			d := newDesk(c)
-			release := func() {
-				d.hold <- struct{}{}
-				synctest.Wait()
-			}
+			d := newDesk(roomy)
 			sends := func() int { return d.one("/send?hold=true") }
 			d.ask("GET", "/send?hold=true", 3)
 			time.Sleep(before * 2 / 3)
 			sends()
 			time.Sleep(before / 3)
 			sends()
-			release()
-			release()
+			d.release(2)
 			time.Sleep(45 * time.Millisecond)
 			got := sends()
 			for range 8 {
@@ -284,7 +283,7 @@ func TestAQueueIsShorterWhileSomeAreShedAtOnce(t *testing.T) {
 				}
 				time.Sleep(45 * time.Millisecond)
 				got = sends()
-				release()
+				d.release(1)
 			}
 			if got != status {
 				t.Errorf("after a wait of %s: %d, want %d", before, got, status)
